@@ -1,0 +1,57 @@
+"""Random numbers that are a pure function of a key, so nothing has to be saved to draw them again.
+
+A key such as (seed, epoch, sequence number) names a stream; the n-th number of a stream is a hash of the key and n.
+Workers, ranks, batches and restarts do not enter. The hash is SplitMix64 (Steele, Lea, Flood 2014, "Fast splittable
+pseudorandom number generators"), whose plain 64-bit arithmetic any language reproduces bit by bit.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Key = tuple[int, ...]
+"""What names a stream: (seed, epoch, sequence number), and a number per purpose where one key serves several."""
+
+_GAMMA: Final = 0x9E3779B97F4A7C15
+_MASK: Final = 0xFFFFFFFFFFFFFFFF
+_GAMMA64: Final = np.uint64(_GAMMA)
+
+
+def _mix_int(x: int) -> int:
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK
+    return x ^ (x >> 31)
+
+
+def state_of(key: Key) -> int:
+    """Return the 64-bit state of a key's stream: each part of the key is mixed into what came before."""
+    state = 0
+    for part in key:
+        state = _mix_int((state + _GAMMA + (part & _MASK)) & _MASK)
+    return state
+
+
+def bits(key: Key, count: int) -> npt.NDArray[np.uint64]:
+    """Draw `count` 64-bit words. [count]"""
+    x = np.uint64(state_of(key)) + _GAMMA64 * np.arange(1, count + 1, dtype=np.uint64)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def uniforms(key: Key, count: int) -> npt.NDArray[np.float64]:
+    """Draw `count` numbers in [0, 1), each a multiple of 2**-53. [count]"""
+    return (bits(key, count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def integers(key: Key, count: int, high: int) -> npt.NDArray[np.int64]:
+    """Draw `count` integers in [0, high). [count]"""
+    return (uniforms(key, count) * high).astype(np.int64)
+
+
+def permutation(key: Key, count: int) -> npt.NDArray[np.int64]:
+    """Return the numbers 0..count-1 in random order: the order of `count` drawn words. [count]"""
+    return np.argsort(bits(key, count), kind="stable")
