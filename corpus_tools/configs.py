@@ -51,6 +51,12 @@ def place(axis: str, name: str) -> str:
     return name if name.endswith((".yaml", ".yml")) else f"configs/{axis}/{name}.yaml"
 
 
+def title(axis: str, name: str) -> str:
+    """Return what a config says of itself: the first line of its opening comment."""
+    text = (configs_root() / axis / f"{name}.yaml").read_text(encoding="utf-8")
+    return text.partition("\n")[0].removeprefix("#").strip()
+
+
 class _Loader(yaml.SafeLoader):
     """Safe YAML in which a key may stand only once and nothing is aliased (aliases can explode in memory)."""
 

@@ -1,0 +1,1 @@
+"""From shards to the tensors of a step: mixture, sequences, plan, rows, batches."""

@@ -1,0 +1,349 @@
+"""Recipes: YAML files composed from axes, checked, and filled in until every setting stands.
+
+A recipe is read in this order, later ones win: the axis files it names under `use`, its own keys, `--set` from the
+command line. Each leaf remembers the file it came from, so `cn-bert show` and every error message can name it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from corpus_tools import configs
+from corpus_tools.errors import SettingsError, nearest
+from corpus_tools.masking import masking_settings
+
+AXES: Final = ("model", "sequences", "masking", "schedule")
+OPTIMIZER_RATES: Final[Mapping[str, Callable[[int], float]]] = {
+    "adamw": lambda rows: 1e-4,
+    "lamb": lambda rows: 1.25e-3 * (rows / 2048) ** 0.5,
+}
+"""Peak learning rate an optimizer brings along, by the rows of a step. BERT's for AdamW; for LAMB the square-root rule
+of its paper (arXiv:1904.00962: 1.25e-3 at 2,048 rows), so 1.4e-3 at BERT-wwm's 2,560 rows and 5.4e-4 at its 384."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
+
+
+class ModelSettings(_Settings):
+    """Shape of the encoder, in transformers' own names."""
+
+    family: Literal["bert", "ernie"] = "bert"
+    num_hidden_layers: Annotated[int, Field(ge=1)]
+    hidden_size: Annotated[int, Field(ge=1)]
+    num_attention_heads: Annotated[int, Field(ge=1)]
+    intermediate_size: Annotated[int, Field(ge=1)]
+    hidden_act: str = "gelu"
+    max_position_embeddings: Annotated[int, Field(ge=8)] = 512
+    type_vocab_size: Annotated[int, Field(ge=2)] = 2
+    layer_norm_eps: Annotated[float, Field(gt=0)] = 1e-12
+    initializer_range: Annotated[float, Field(gt=0)] = 0.02
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> ModelSettings:
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(f"hidden_size {self.hidden_size} does not divide into {self.num_attention_heads} heads")
+        return self
+
+
+class ObjectiveSettings(_Settings):
+    """A loss and its weight in the sum."""
+
+    name: str
+    weight: Annotated[float, Field(gt=0)] = 1.0
+
+
+class OptimizerSettings(_Settings):
+    """The update rule. Biases and LayerNorm weights are never decayed."""
+
+    name: Literal["adamw", "lamb"] = "adamw"
+    peak_lr: Annotated[float | None, Field(gt=0)] = None
+    """None: the optimizer's own, OPTIMIZER_RATES."""
+    betas: Annotated[list[float], Field(min_length=2, max_length=2)] = [0.9, 0.999]
+    eps: Annotated[float, Field(gt=0)] = 1e-6
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    gradient_clipping: Annotated[float, Field(ge=0)] = 1.0
+    """Largest global norm of the gradient; 0 switches clipping off."""
+
+
+class ScheduleSettings(_Settings):
+    """The learning rate over the steps of the whole run."""
+
+    warmup_steps: Annotated[int | None, Field(ge=0)] = None
+    """None: `warmup_share` of the run."""
+    warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    decay: Literal["linear", "constant"] = "linear"
+    """linear reaches 0 at the run's last step."""
+
+
+class StageSettings(_Settings):
+    """Steps of one shape. A step is `batch_rows` rows of `row_tokens` over all ranks."""
+
+    steps: Annotated[int, Field(ge=1)]
+    row_tokens: Annotated[int, Field(ge=8)]
+    batch_rows: Annotated[int, Field(ge=1)]
+    masking: dict[str, Any] | None = None
+    """None: the recipe's; a name is looked up under configs/masking."""
+    objectives: list[ObjectiveSettings] | None = None
+    """None: the recipe's."""
+
+
+class CheckpointSettings(_Settings):
+    every_steps: Annotated[int, Field(ge=1)] = 1000
+    keep: Annotated[int, Field(ge=1)] = 2
+    """How many of the newest are kept."""
+
+
+class LogSettings(_Settings):
+    every_steps: Annotated[int, Field(ge=1)] = 10
+    tensorboard: bool = True
+
+
+class EvaluateSettings(_Settings):
+    every_steps: Annotated[int, Field(ge=1)] = 1000
+    max_rows: Annotated[int, Field(ge=1)] = 256
+    """At most so many rows of held-out text are scored, always the same ones."""
+
+
+class DataSource(_Settings):
+    path: str
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    """How often an epoch walks its documents; 0.5 takes each second one, drawn anew every epoch."""
+
+
+class Recipe(_Settings):
+    """Everything a pre-training run depends on, but for the data's bytes and the machine."""
+
+    model: ModelSettings
+    sequences: dict[str, Any]
+    masking: dict[str, Any]
+    objectives: Annotated[list[ObjectiveSettings], Field(min_length=1)]
+    optimizer: OptimizerSettings = OptimizerSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    stages: Annotated[list[StageSettings], Field(min_length=1)]
+    data: list[DataSource] = []
+    held_out: Annotated[float, Field(ge=0, lt=0.5)] = 0.005
+    """Share of the documents that are only evaluated, never trained on; at least one document."""
+    start_from: str | None = None
+    """A transformers folder or hub name whose weights are the start; None: random weights."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Hidden dropout. Attention dropout is 0: packed attention has none."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    micro_rows: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    """Rows a rank computes at once. Changes memory, never the result."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    checkpoint: CheckpointSettings = CheckpointSettings()
+    log: LogSettings = LogSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+
+    @field_validator("objectives")
+    @classmethod
+    def _objectives_differ(cls, objectives: list[ObjectiveSettings]) -> list[ObjectiveSettings]:
+        if len({objective.name for objective in objectives}) < len(objectives):
+            raise ValueError("an objective stands twice")
+        return objectives
+
+    @model_validator(mode="after")
+    def _rows_fit_positions(self) -> Recipe:
+        for number, stage in enumerate(self.stages):
+            if stage.row_tokens > self.model.max_position_embeddings:
+                raise ValueError(
+                    f"stages.{number}.row_tokens {stage.row_tokens} is more than the model's "
+                    f"{self.model.max_position_embeddings} positions"
+                )
+        return self
+
+    @property
+    def total_steps(self) -> int:
+        return sum(stage.steps for stage in self.stages)
+
+    def peak_lr(self, stage: StageSettings) -> float:
+        """Return the highest learning rate of a stage."""
+        return self.optimizer.peak_lr or OPTIMIZER_RATES[self.optimizer.name](stage.batch_rows)
+
+    def stage_masking(self, stage: StageSettings) -> dict[str, Any]:
+        return stage.masking if stage.masking is not None else self.masking
+
+    def stage_objectives(self, stage: StageSettings) -> list[ObjectiveSettings]:
+        return stage.objectives or self.objectives
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checked recipe, its name, and the place each leaf of it came from (`stages.0.steps` -> file)."""
+
+    name: str
+    recipe: Recipe
+    origin: Mapping[str, str]
+
+
+def load_recipe(name: str, changes: Sequence[str] = ()) -> Loaded:
+    """Read, compose and check a recipe.
+
+    Args:
+        name: a name under configs/recipes, or a path to a YAML file.
+        changes: `KEY=VALUE` texts of `--set`, VALUE read as YAML.
+
+    Raises:
+        SettingsError: a file, key, type or value is wrong; the message names the place and the remedy.
+        MissingInputError: the recipe is a path and no file is there.
+    """
+    own = configs.load("recipes", name)
+    sets = [_parse_change(change) for change in changes]
+    use = dict(own.pop("use", None) or {})
+    use.update({key.removeprefix("use."): value for key, value in sets if key.startswith("use.")})
+    tree: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for axis, choice in use.items():
+        if axis not in AXES:
+            raise SettingsError(f"{configs.place('recipes', name)}: use.{axis}: no such axis.{nearest(axis, AXES)}")
+        _merge(tree, configs.load(axis, str(choice)), configs.place(axis, str(choice)), origin)
+    _merge(tree, own, configs.place("recipes", name), origin)
+    for key, value in sets:
+        if not key.startswith("use."):
+            _set(tree, key, value, origin)
+    _name_to_masking(tree, origin)
+    return Loaded(name, _check(tree, origin, configs.place("recipes", name)), origin)
+
+
+def _parse_change(change: str) -> tuple[str, Any]:
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise SettingsError(f"--set {change}: expected KEY=VALUE, for example --set masking.rate=0.2")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"--set {change}: the value is not YAML: {error}") from error
+    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value):
+        value = float(value)  # YAML 1.1 reads 1e-4 as text; on a command line only the number can be meant
+    if key in ("model", "sequences", "masking") and isinstance(value, str):
+        key = f"use.{key}"
+    return key, value
+
+
+def _merge(tree: dict[str, Any], new: Mapping[str, Any], place: str, origin: dict[str, str], path: str = "") -> None:
+    for key, value in new.items():
+        where = f"{path}{key}"
+        if isinstance(value, Mapping) and isinstance(tree.get(key), dict):
+            _merge(tree[key], value, place, origin, f"{where}.")
+        else:
+            tree[key] = _copy(value)
+            _note(tree[key], where, place, origin)
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list) else value
+
+
+def _note(value: Any, where: str, place: str, origin: dict[str, str]) -> None:
+    """Write down where a value and all that is in it came from, forgetting what it replaced."""
+    for key in [key for key in origin if key == where or key.startswith(f"{where}.")]:
+        del origin[key]
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            _note(item, f"{where}.{key}", place, origin)
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        for number, item in enumerate(value):
+            _note(item, f"{where}.{number}", place, origin)
+    else:
+        origin[where] = place
+
+
+def _set(tree: dict[str, Any], key: str, value: Any, origin: dict[str, str]) -> None:
+    *parents, last = key.split(".")
+    node: Any = tree
+    for depth, part in enumerate(parents):
+        node = _child(node, part, ".".join(parents[: depth + 1]))
+    if isinstance(node, list):
+        number = _index(node, last, key)
+        node[number] = value
+    else:
+        node[last] = value
+    _note(value, key, "--set", origin)
+
+
+def _child(node: Any, part: str, where: str) -> Any:
+    if isinstance(node, list):
+        return node[_index(node, part, where)]
+    child = node.setdefault(part, {})
+    if child is None or not isinstance(child, dict | list):
+        raise SettingsError(f"--set {where}: this is a single value and has no keys below it")
+    return child
+
+
+def _index(node: list[Any], part: str, where: str) -> int:
+    if not part.isdecimal() or int(part) >= len(node):
+        raise SettingsError(f"--set {where}: '{part}' is not one of the numbers 0 to {len(node) - 1}")
+    return int(part)
+
+
+def _name_to_masking(tree: dict[str, Any], origin: dict[str, str]) -> None:
+    """Replace a stage's masking name by what configs/masking/NAME.yaml holds."""
+    for number, stage in enumerate(tree.get("stages") or []):
+        if isinstance(stage, dict) and isinstance(stage.get("masking"), str):
+            name = stage["masking"]
+            stage["masking"] = _copy(masking_settings(name))
+            _note(stage["masking"], f"stages.{number}.masking", configs.place("masking", name), origin)
+
+
+def _check(tree: Mapping[str, Any], origin: Mapping[str, str], recipe_place: str) -> Recipe:
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(fault, origin, recipe_place) for fault in error.errors())) from None
+
+
+def _explain(fault: Mapping[str, Any], origin: Mapping[str, str], recipe_place: str) -> str:
+    key = ".".join(str(part) for part in fault["loc"])
+    place = next((origin[k] for k in origin if k == key or k.startswith(f"{key}.")), recipe_place)
+    if fault["type"] == "extra_forbidden":
+        return f"{place}: {key}: no such setting.{nearest(str(fault['loc'][-1]), _siblings(fault['loc']))}"
+    if fault["type"] == "missing":
+        return f"{place}: {key} is missing"
+    value = fault["input"]
+    if isinstance(value, str) and fault["type"].startswith("float"):
+        return f"{place}: {key} is the text '{value}'. YAML needs a dot: write {_with_dot(value)}."
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{place}: {key}: {message} (found {value!r})" if key else f"{place}: {message}"
+
+
+def _siblings(loc: Sequence[int | str]) -> list[str]:
+    node: Any = Recipe
+    for part in loc[:-1]:
+        if isinstance(part, str) and isinstance(node, type) and issubclass(node, BaseModel):
+            node = node.model_fields[part].annotation
+            inner = [kind for kind in getattr(node, "__args__", ()) if isinstance(kind, type)]
+            node = next((kind for kind in inner if issubclass(kind, BaseModel)), node)
+    return list(node.model_fields) if isinstance(node, type) and issubclass(node, BaseModel) else []
+
+
+def _with_dot(text: str) -> str:
+    mantissa, e, exponent = text.lower().partition("e")
+    return f"{mantissa}{'' if '.' in mantissa else '.0'}{e}{exponent}"
+
+
+def recipe_from_dict(tree: Mapping[str, Any], place: str) -> Recipe:
+    """Check a filled-in recipe as it was saved beside a run."""
+    return _check(tree, {}, place)
+
+
+def flatten(value: Any, path: str = "") -> dict[str, Any]:
+    """List the leaves of a filled-in recipe by dotted key."""
+    if isinstance(value, Mapping) and value:
+        items: list[tuple[str, Any]] = [(str(key), item) for key, item in value.items()]
+    elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        items = [(str(number), item) for number, item in enumerate(value)]
+    else:
+        return {path: value}
+    leaves: dict[str, Any] = {}
+    for key, item in items:
+        leaves.update(flatten(item, f"{path}.{key}" if path else key))
+    return leaves

@@ -1,0 +1,196 @@
+"""The tensors of a step: packed rows with their masks drawn, in the order and number that every rank agrees on.
+
+Rank r of W takes rows r, r + W, ... of a step. All of a step is made before its first forward, so its counts are known
+when its losses are divided. What a sequence holds and how it is masked depends on (seed, epoch, sequence number)
+alone: not on rank, `micro_rows`, or what was asked for before. Letters: T tokens and S sequences of a micro-batch, M
+masked tokens of it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cn_bert.data.mixture import Mixture
+from cn_bert.data.plan import Plan, make_plan
+from cn_bert.data.rows import Sequence as PlannedSequence
+from cn_bert.data.rows import build_sequence, filler
+from cn_bert.data.sequences.kind import NO_LABEL, SequenceKind
+from cn_bert.data.steps import Steps
+from cn_bert.micro_batch import MicroBatch
+from corpus_tools.masking.masker import Masker
+from corpus_tools.schema import Ids, Ints
+
+HELD_OUT_SEED: Final = 0
+HELD_OUT_EPOCH: Final = (1 << 32) - 1
+"""Key of the held-out rows and their masks: the same for every run, whatever its seed, so that runs compare."""
+
+_Row = tuple[Plan, int] | None
+"""A row of a plan; None: a filler."""
+
+
+@dataclass(frozen=True)
+class StepBatch:
+    """What a rank computes in a step."""
+
+    step: int
+    micro_batches: list[MicroBatch]
+    """As many on every rank."""
+    counts: dict[str, int]
+    """Predictions of each objective ("mlm", "pair") in all of them, this rank's alone."""
+    n_real_tokens: int
+    """Tokens of this rank without fillers, [CLS] and [SEP] counted."""
+
+
+class StepData:
+    """The batches of a rank, step by step.
+
+    Args:
+        mixture: the documents.
+        steps: which rows each step takes.
+        masker: draws the masks.
+        micro_rows: rows computed at once; changes memory, never what is computed.
+        rank: number of this rank.
+        world: number of ranks.
+    """
+
+    def __init__(
+        self, mixture: Mixture, steps: Steps, masker: Masker, *, micro_rows: int, rank: int = 0, world: int = 1
+    ) -> None:
+        self._mixture = mixture
+        self._steps = steps
+        self._masker = masker
+        self._micro_rows = micro_rows
+        self._rank = rank
+        self._world = world
+
+    def step(self, number: int) -> StepBatch:
+        """Make the batch of a step."""
+        rows = [(self._steps.plans.plan(epoch), row) for epoch, row in self._steps.rows_of_step(number)]
+        mine = _share(rows, self._rank, self._world)
+        batches = [micro_batch(self._mixture, self._masker, some) for some in _cut(mine, self._micro_rows)]
+        return StepBatch(number, batches, count(batches), sum(batch.n_real_tokens for batch in batches))
+
+    def iterate(self, first: int, last: int, *, ahead: int = 2) -> Iterator[StepBatch]:
+        """Yield the batches of steps [first, last), made `ahead` steps ahead in a thread.
+
+        What goes wrong there is raised here, at the step it belongs to. Closing the iterator ends the thread.
+        """
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as pool:
+            waiting: deque[Future[StepBatch]] = deque()
+            try:
+                for number in range(first, last):
+                    waiting.append(pool.submit(self.step, number))
+                    if len(waiting) > ahead:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+def count(batches: Sequence[MicroBatch]) -> dict[str, int]:
+    """Count the predictions of each objective: masked tokens ("mlm") and labelled pairs ("pair")."""
+    return {
+        "mlm": sum(batch.labels.numel() for batch in batches),
+        "pair": sum(int((batch.is_next != NO_LABEL).sum()) for batch in batches),
+    }
+
+
+def held_out_batches(
+    mixture: Mixture,
+    kind: SequenceKind,
+    masker: Masker,
+    *,
+    row_tokens: int,
+    max_rows: int,
+    micro_rows: int,
+    folder: Path,
+    rank: int = 0,
+    world: int = 1,
+) -> Iterator[MicroBatch]:
+    """Yield the held-out rows, the same ones with the same masks each time and in every run.
+
+    Args:
+        mixture: the documents; nothing comes where it holds none out.
+        kind: how they become sequences.
+        masker: draws the masks.
+        row_tokens: tokens a row holds.
+        max_rows: most rows over all ranks.
+        micro_rows: rows computed at once.
+        folder: where plans are kept.
+        rank, world: this rank's number and how many there are; every rank gets as many batches.
+    """
+    if not mixture.held_out_documents.size:
+        return
+    plan = make_plan(
+        mixture, kind, seed=HELD_OUT_SEED, epoch=HELD_OUT_EPOCH, row_tokens=row_tokens, folder=folder, part="held_out"
+    )
+    rows = [(plan, row) for row in range(min(plan.n_rows, max_rows))]
+    for some in _cut(_share(rows, rank, world), micro_rows):
+        yield micro_batch(mixture, masker, some)
+
+
+def _share(rows: Sequence[_Row], rank: int, world: int) -> list[_Row]:
+    """Take rows rank, rank + world, ..., filled up so that every rank has as many."""
+    mine = list(rows[rank::world])
+    return mine + [None] * (-(-len(rows) // world) - len(mine))
+
+
+def _cut(rows: Sequence[_Row], size: int) -> Iterator[Sequence[_Row]]:
+    return (rows[begin : begin + size] for begin in range(0, len(rows), size))
+
+
+def micro_batch(mixture: Mixture, masker: Masker, rows: Sequence[_Row]) -> MicroBatch:
+    """Gather the sequences of some rows, mask each by its own key, and lay them end to end."""
+    sequences: list[PlannedSequence] = []
+    masked: list[Ids] = []
+    chosen: list[Ints] = []
+    n_real_tokens = 0
+    for row in rows:
+        if row is None:
+            sequences.append(filler(mixture))
+            masked.append(sequences[-1].ids)
+            chosen.append(np.zeros(sequences[-1].ids.size, np.int32))
+            continue
+        plan, number = row
+        for member in plan.row(number):
+            sequence = build_sequence(mixture, plan, member)
+            drawn = masker.draw(sequence.ids, sequence.flags, sequence.spans, sequence.key)
+            sequences.append(sequence)
+            masked.append(drawn.ids)
+            chosen.append(drawn.chosen)
+            n_real_tokens += sequence.ids.size
+    return _pack(sequences, masked, chosen, n_real_tokens)
+
+
+def _pack(
+    sequences: Sequence[PlannedSequence], masked: Sequence[Ids], chosen: Sequence[Ints], n_real_tokens: int
+) -> MicroBatch:
+    lengths = np.array([sequence.ids.size for sequence in sequences])
+    bounds = np.concatenate([[0], np.cumsum(lengths)])
+    positions = np.flatnonzero(np.concatenate(chosen))
+    originals = np.concatenate([sequence.ids for sequence in sequences])
+    return MicroBatch(
+        input_ids=_long(np.concatenate(masked))[None],
+        token_type_ids=_long(np.concatenate([sequence.token_types for sequence in sequences]))[None],
+        position_ids=_long(np.arange(bounds[-1]) - np.repeat(bounds[:-1], lengths))[None],
+        cu_seqlens=torch.from_numpy(bounds.astype(np.int32)),
+        masked_positions=_long(positions),
+        labels=_long(originals[positions]),
+        cls_positions=_long(bounds[:-1]),
+        is_next=_long(np.array([sequence.is_next for sequence in sequences])),
+        n_real_tokens=n_real_tokens,
+    )
+
+
+def _long(values: Ids) -> Tensor:
+    return torch.from_numpy(values.astype(np.int64))

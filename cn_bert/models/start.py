@@ -1,0 +1,77 @@
+"""Begin from somebody's checkpoint: a transformers folder or hub name, any family member with BERT's weights inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
+
+from cn_bert.config import ModelSettings
+from cn_bert.models import FAMILIES
+from cn_bert.models.packed import IMPLEMENTATION, register
+from corpus_tools.errors import MissingInputError, RefusedError, SettingsError
+
+HEAD: Final = "cls.predictions."
+
+
+def load_start(
+    source: str,
+    settings: ModelSettings,
+    vocabulary: Mapping[str, int],
+    dropout: float,
+    warn: Callable[[str], None],
+) -> PreTrainedModel:
+    """Load the weights a run starts from.
+
+    Args:
+        source: a transformers folder or a hub name.
+        settings: the recipe's model, which the checkpoint has to have.
+        vocabulary: token to id, as the shards were made with.
+        dropout: hidden dropout of the run.
+        warn: told when the checkpoint lacks a head, which then starts from random weights.
+
+    Raises:
+        MissingInputError: nothing can be loaded from `source`.
+        SettingsError: the checkpoint has another architecture than the recipe.
+        RefusedError: its tokenizer is not the shards', so every id would mean another token.
+    """
+    register()
+    try:
+        config = AutoConfig.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise MissingInputError(f"start_from: {source} cannot be loaded: {error}") from error
+    _check_shape(source, config, settings)
+    if tokenizer.get_vocab() != dict(vocabulary):
+        raise RefusedError(
+            f"start_from: the tokenizer of {source} ({len(tokenizer):,} entries) is not the one the shards were made "
+            f"with ({len(vocabulary):,}). Build the shards again with --vocab {source}"
+        )
+    model, report = FAMILIES[settings.family].pretraining.from_pretrained(
+        source,
+        attn_implementation=IMPLEMENTATION,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=0.0,
+        output_loading_info=True,
+    )
+    missing = sorted(report["missing_keys"])
+    if any(key.startswith(HEAD) for key in missing):
+        warn(f"start_from: {source} has no trained MLM head; it starts from random weights and needs steps to learn")
+    if any(not key.startswith((HEAD, "cls.seq_relationship.")) for key in missing):
+        warn(f"start_from: {source} lacks {', '.join(missing)}; these start from random weights")
+    loaded: PreTrainedModel = model.float()
+    return loaded
+
+
+def _check_shape(source: str, config: Any, settings: ModelSettings) -> None:
+    if config.model_type != settings.family:
+        raise SettingsError(
+            f"start_from: {source} is a {config.model_type}, the recipe's model.family {settings.family}"
+        )
+    for key, wanted in settings.model_dump(exclude={"family", "initializer_range"}).items():
+        found = getattr(config, key)
+        if found != wanted:
+            raise SettingsError(
+                f"start_from: {source} has {key} {found}, the recipe {wanted}. Add --set model.{key}={found}"
+            )

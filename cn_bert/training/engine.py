@@ -1,0 +1,187 @@
+"""The DeepSpeed engine: ranks that find each other, a configuration filled in from the recipe, and its optimizer."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import deepspeed
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from cn_bert.config import Recipe
+from cn_bert.launch import free_port
+from cn_bert.training.optim import NEEDS_REAL_SHAPES
+from corpus_tools.configs import configs_root
+from corpus_tools.errors import MissingInputError, SettingsError
+
+AUTO: Final = "auto"
+OURS: Final = (
+    "optimizer",
+    "scheduler",
+    "fp16",
+    "bf16",
+    "amp",
+    "torch_autocast",
+    "data_efficiency",
+    "compression_training",
+)
+"""Sections of a DeepSpeed file that a recipe decides; one of them in the file would be a second, silent truth."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among all."""
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """Add a tensor up over all ranks, in place."""
+        if self.world > 1:
+            dist.all_reduce(tensor)
+        return tensor
+
+    def wait(self) -> None:
+        """Return when every rank has come here."""
+        if self.world > 1:
+            dist.barrier()
+
+
+def start_ranks(timeout_minutes: int = 30) -> Ranks:
+    """Join the processes a launcher started (RANK, WORLD_SIZE, LOCAL_RANK, ...), or be the only one."""
+    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    _without_compiler()
+    if "RANK" not in os.environ:
+        os.environ.update(
+            RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(free_port())
+        )
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    on_gpu = torch.cuda.is_available()
+    device = torch.device("cuda", local) if on_gpu else torch.device("cpu")
+    if on_gpu:
+        torch.cuda.set_device(device)
+    if not dist.is_initialized():
+        deepspeed.init_distributed(
+            "nccl" if on_gpu else "gloo",
+            auto_mpi_discovery=False,
+            verbose=False,
+            timeout=timedelta(minutes=timeout_minutes),
+        )
+    return Ranks(dist.get_rank(), dist.get_world_size(), device)
+
+
+def _without_compiler() -> None:
+    """Keep DeepSpeed from compiling its shared-memory op at start: that needs g++ and ninja, and gloo does as well."""
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+
+
+def end_ranks() -> None:
+    """Leave the other ranks, so that no process group is torn down by the interpreter's end."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def read_ds_config(path: str | None) -> dict[str, Any]:
+    """Read a DeepSpeed JSON file; None is the one that ships with the project.
+
+    Raises:
+        MissingInputError: no such file.
+        SettingsError: not a JSON object.
+    """
+    if path is None:
+        shipped = configs_root() / "ds_config.json"
+        text = (shipped if shipped.is_file() else Path(str(configs_root())).parent / "ds_config.json").read_text()
+    elif not Path(path).is_file():
+        raise MissingInputError(f"{path}: no such DeepSpeed configuration")
+    else:
+        text = Path(path).read_text(encoding="utf-8")
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SettingsError(f"{path}: not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise SettingsError(f"{path}: expected a JSON object")
+    return found
+
+
+def fill_ds_config(given: Mapping[str, Any], recipe: Recipe, world: int) -> dict[str, Any]:
+    """Fill the "auto" values in from the recipe and refuse what would contradict it.
+
+    Accumulation stands at 1 because the loop itself says which micro-batch ends a step, and their number may differ
+    from stage to stage.
+
+    Raises:
+        SettingsError: a value differs from the recipe's, or the file asks for what is not supported here.
+    """
+    for section in OURS:
+        if section in given:
+            raise SettingsError(
+                f"DeepSpeed configuration: '{section}' is decided by the recipe; take it out of the file"
+            )
+    zero = dict(given.get("zero_optimization") or {})
+    _check_zero(zero, recipe)
+    wanted = {
+        "train_batch_size": world,
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": 1,
+        "gradient_clipping": recipe.optimizer.gradient_clipping,
+    }
+    filled = {**given, "zero_optimization": zero}
+    for key, value in wanted.items():
+        if filled.setdefault(key, AUTO) not in (AUTO, value):
+            raise SettingsError(
+                f'DeepSpeed configuration: {key} is {filled[key]}, the recipe makes it {value}; write "auto" there'
+            )
+        filled[key] = value
+    left = [key for key, value in filled.items() if value == AUTO]
+    if left:
+        raise SettingsError(f'DeepSpeed configuration: no recipe setting fills "auto" at {", ".join(left)}')
+    filled.setdefault("steps_per_print", 10**9)
+    # Parameters and gradients are fp32 and a client optimizer is given on purpose.
+    filled["zero_allow_untested_optimizer"] = True
+    filled["zero_force_ds_cpu_optimizer"] = False
+    return filled
+
+
+def _check_zero(zero: Mapping[str, Any], recipe: Recipe) -> None:
+    stage = zero.get("stage", 0)
+    if stage not in (0, 1, 2):
+        raise SettingsError(
+            f"DeepSpeed configuration: zero_optimization.stage {stage} is not supported: checkpoints here are by "
+            "parameter name for any number of ranks, and stage 3 has no whole parameter on any rank. Use 0, 1 or 2"
+        )
+    if stage and recipe.optimizer.name in NEEDS_REAL_SHAPES:
+        raise SettingsError(
+            f"optimizer.name {recipe.optimizer.name} needs each parameter in its own shape, and ZeRO stage {stage} "
+            "shows the optimizer one flat tensor. Use stage 0, or --set optimizer.name=adamw"
+        )
+    for key in ("offload_optimizer", "offload_param"):
+        if zero.get(key):
+            raise SettingsError(f"DeepSpeed configuration: zero_optimization.{key} is not supported; take it out")
+
+
+def make_engine(module: nn.Module, optimizer: Optimizer, config: Mapping[str, Any]) -> Any:
+    """Put a module and its optimizer under a DeepSpeed engine.
+
+    Args:
+        module: fp32 parameters, on this rank's device.
+        config: as `fill_ds_config` returns it.
+    """
+    engine, _, _, _ = deepspeed.initialize(
+        model=module, optimizer=optimizer, config=dict(config), dist_init_required=False
+    )
+    return engine

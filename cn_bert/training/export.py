@@ -1,0 +1,117 @@
+"""Write a run's newest checkpoint as a plain transformers folder that every consumer loads as it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from cn_bert.config import Recipe
+from cn_bert.models import build_model
+from cn_bert.training import checkpoint
+from cn_bert.training.log import read_log
+from cn_bert.training.run_folder import read_recipe
+from corpus_tools.encode.vocabulary import load_vocabulary
+from corpus_tools.errors import MissingInputError, OutputError
+from corpus_tools.storage import replace_whole, write_text
+
+CHECKPOINTS = "checkpoints"
+TOKENIZER = "tokenizer"
+
+
+def export(run: Path, out: Path, *, replace: bool = False) -> int:
+    """Write the newest checkpoint of a run as a transformers model folder.
+
+    Args:
+        run: the run's folder.
+        out: the folder to make: config.json, model.safetensors, the tokenizer and a model card.
+        replace: whether an older export there gives way; anything else never does.
+
+    Returns:
+        The step that was exported.
+
+    Raises:
+        MissingInputError: the run has no checkpoint.
+        UnverifiedError: none of its checkpoints is whole.
+        OutputError: `out` exists.
+    """
+    step, _ = checkpoint.newest(run / CHECKPOINTS)
+    if step is None:
+        raise MissingInputError(f"{run / CHECKPOINTS}: no checkpoint yet")
+    if out.exists() and not (replace and (out / "config.json").is_file()):
+        raise OutputError(f"{out}: exists. Remove it, or choose another --out")
+    recipe = read_recipe(run)
+    model, state = load_trained(run, recipe, step)
+    temporary = out.with_name(f"{out.name}.tmp-{os.getpid()}")
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(temporary)
+    shutil.copytree(run / TOKENIZER, temporary, dirs_exist_ok=True)
+    write_text(temporary / "README.md", model_card(run, recipe, step, state))
+    if out.exists():
+        shutil.rmtree(out)
+    replace_whole(temporary, out)
+    return step
+
+
+def load_trained(run: Path, recipe: Recipe, step: int) -> tuple[PreTrainedModel, Mapping[str, Any]]:
+    """Build a run's model with the weights of a checkpoint, attending the ordinary way; and the checkpoint's state."""
+    found = checkpoint.load(run / CHECKPOINTS, step)
+    vocabulary = load_vocabulary(str(run / TOKENIZER))
+    model = build_model(recipe.model, vocabulary.size, vocabulary.pad_id, recipe.dropout)
+    model.set_attn_implementation("sdpa")
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(found.states.weights[name])
+    return model.eval(), found.state
+
+
+def model_card(run: Path, recipe: Recipe, step: int, state: Mapping[str, Any]) -> str:
+    """Write what the model is, in numbers taken from the run's own files."""
+    log = run / "log.jsonl"
+    held_out = [line for line in read_log(log) if "held_out_loss" in line] if log.is_file() else []
+    objectives = " + ".join(objective.name for objective in recipe.stages[-1].objectives or recipe.objectives)
+    rows = [
+        ("architecture", f"{recipe.model.family}, {recipe.model.num_hidden_layers} x {recipe.model.hidden_size}"),
+        ("steps", f"{step:,} of {recipe.total_steps:,}"),
+        ("tokens seen", f"{state['tokens']:,}"),
+        ("masking", ", ".join(dict.fromkeys(recipe.stage_masking(stage)["name"] for stage in recipe.stages))),
+        ("objectives", objectives),
+        ("optimizer", recipe.optimizer.name),
+        ("started from", recipe.start_from or "random weights"),
+        ("data fingerprint", f"`{state['data'][:16]}`"),
+    ]
+    if held_out:
+        last = held_out[-1]
+        rows += [
+            ("held-out loss", f"{last['held_out_loss']:.4f} at step {last['step']:,}"),
+            ("held-out accuracy of masked tokens", f"{last['held_out_accuracy']:.2%}"),
+            ("the same by always guessing the commonest token", f"{last['unigram_accuracy']:.2%}"),
+        ]
+    table = "\n".join(f"| {key} | {value} |" for key, value in rows)
+    return f"""---
+language: zh
+library_name: transformers
+pipeline_tag: fill-mask
+tags: [cn-bert, chinese, masked-lm]
+---
+
+# A Chinese language model made with cn-bert
+
+| | |
+| --- | --- |
+{table}
+
+Attention dropout was 0 in pre-training and is 0 in `config.json`.
+
+```python
+from transformers import pipeline
+
+fill = pipeline("fill-mask", model="PATH OF THIS FOLDER")
+fill("今天天气真[MASK]。")
+```
+"""

@@ -1,0 +1,121 @@
+"""One optimizer step after the other: the only place where losses, ranks and the engine meet.
+
+A step is a pure function of the weights and its number. All of its masks are drawn before the first forward, the
+counts of its predictions are added up over the ranks, and every micro-batch's loss is the sum over objectives of
+weight x sum x ranks / count. DeepSpeed then averages over ranks, and what comes out is the gradient of the mean over
+the whole step, however its rows were dealt out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from cn_bert.data.batches import StepBatch
+from cn_bert.objectives import Objective
+from cn_bert.training.engine import Ranks
+from corpus_tools.draw import state_of
+from corpus_tools.errors import NotFiniteError, OutOfMemoryError
+
+DROPOUT: Final = 0xD0
+"""Purpose of the key that seeds dropout, beside seed, step, rank and micro-batch."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step came to, over all ranks."""
+
+    loss: float
+    """The sum over objectives of weight x mean."""
+    objectives: Mapping[str, tuple[float, float]]
+    """Of each: mean loss and share of right predictions."""
+    tokens: int
+    """Real tokens, fillers left out."""
+
+    def values(self) -> dict[str, float]:
+        """Lay the outcome out for a log."""
+        found = {"loss": self.loss}
+        for name, (mean, right) in self.objectives.items():
+            found |= {f"{name}_loss": mean, f"{name}_accuracy": right}
+        return found
+
+
+def train_step(
+    engine: Any, batch: StepBatch, objectives: Sequence[Objective], ranks: Ranks, *, seed: int, step: int, lr: float
+) -> Outcome:
+    """Make one optimizer step.
+
+    Args:
+        engine: the DeepSpeed engine over a PretrainingModule.
+        batch: this rank's share of the step.
+        objectives: the stage's.
+        ranks: this process among all.
+        seed, step: key of the dropout.
+        lr: rate of this update.
+
+    Raises:
+        NotFiniteError: the loss is no number; the weights are as they were.
+        OutOfMemoryError: a micro-batch does not fit.
+    """
+    counts = global_counts(batch.counts, objectives, ranks)
+    scales = {one.name: one.weight * ranks.world / max(counts[one.counts], 1) for one in objectives}
+    for group in engine.optimizer.param_groups:
+        group["lr"] = lr
+    sums = torch.zeros(len(objectives), 2, dtype=torch.float64, device=ranks.device)
+    last = len(batch.micro_batches) - 1
+    for number, micro in enumerate(batch.micro_batches):
+        torch.manual_seed(state_of((seed, step, ranks.rank, number, DROPOUT)) >> 1)
+        engine.set_gradient_accumulation_boundary(number == last)
+        try:
+            loss, found = engine(micro.to(ranks.device), objectives, scales)
+            engine.backward(loss, scale_wrt_gas=False)
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemoryError(_too_large(micro.input_ids)) from error
+        sums += found
+    outcome = summarise(sums, counts, batch.n_real_tokens, objectives, ranks)
+    if not math.isfinite(outcome.loss):
+        raise NotFiniteError(
+            f"step {step}: the loss is {outcome.loss}. The weights are those of step {step - 1}. Lower "
+            "optimizer.peak_lr, or look at the data of this step"
+        )
+    engine.step()
+    return outcome
+
+
+def global_counts(counts: Mapping[str, int], objectives: Sequence[Objective], ranks: Ranks) -> dict[str, int]:
+    """Add up over the ranks how many predictions each kind of objective makes."""
+    names = sorted({one.counts for one in objectives})
+    totals = ranks.sum(torch.tensor([counts[name] for name in names], device=ranks.device))
+    return dict(zip(names, totals.tolist(), strict=True))
+
+
+def summarise(
+    sums: Tensor, counts: Mapping[str, int], tokens: int, objectives: Sequence[Objective], ranks: Ranks
+) -> Outcome:
+    """Turn this rank's sums into means over all ranks.
+
+    Args:
+        sums: of each objective, the sum of its losses and its right predictions. [O, 2]
+        counts: global counts.
+        tokens: this rank's real tokens.
+    """
+    everything = ranks.sum(torch.cat([sums.flatten(), sums.new_tensor([float(tokens)])])).tolist()
+    found, loss = {}, 0.0
+    for number, one in enumerate(objectives):
+        total, right = everything[2 * number : 2 * number + 2]
+        n = max(counts[one.counts], 1)
+        found[one.name] = (total / n, right / n)
+        loss += one.weight * total / n
+    return Outcome(loss, found, round(everything[-1]))
+
+
+def _too_large(input_ids: Tensor) -> str:
+    return (
+        f"a micro-batch of {input_ids.numel():,} tokens does not fit into memory. "
+        "Compute fewer rows at once: --set micro_rows=1, or more until it fits; the result stays the same"
+    )

@@ -1,0 +1,278 @@
+"""A pre-training run from start, or from where it stopped, to its export."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import torch
+
+from cn_bert.config import Loaded, Recipe
+from cn_bert.data.mixture import Mixture, open_mixture
+from cn_bert.models import build_model
+from cn_bert.models.packed import probe
+from cn_bert.models.start import load_start
+from cn_bert.training import checkpoint
+from cn_bert.training.engine import Ranks, fill_ds_config, make_engine, read_ds_config, start_ranks
+from cn_bert.training.export import CHECKPOINTS, TOKENIZER, export
+from cn_bert.training.log import RunLog, clock, progress_line
+from cn_bert.training.loop import Outcome, train_step
+from cn_bert.training.module import PretrainingModule
+from cn_bert.training.optim import build_optimizer
+from cn_bert.training.precision import DTYPES, resolve_precision
+from cn_bert.training.run_folder import RECIPE, check_same, fill_recipe, read_recipe, save_recipe
+from cn_bert.training.schedule import learning_rate, stage_of
+from cn_bert.training.score import commonest_token, score
+from cn_bert.training.stage import Stage, make_stages
+from cn_bert.training.states import gather_states, restore_states
+from corpus_tools.errors import DataError, SettingsError, StoppedError
+from corpus_tools.storage import locked
+
+PLANS: Final = "plans"
+EXPORT: Final = "export"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for beside the recipe."""
+
+    out: Path
+    data: tuple[str, ...] = ()
+    """Shard folders; empty: those of the recipe."""
+    max_steps: int | None = None
+    """Stop after this step of the run, with no change to any schedule."""
+    deepspeed_config: str | None = None
+
+
+def pretrain(loaded: Loaded, request: Request) -> None:
+    """Train a recipe, or go on from the newest checkpoint in the run's folder, and export the result.
+
+    Raises:
+        StoppedError: a signal came; a checkpoint was written and the same command goes on from it.
+        UserError: anything else a user can mend, see `corpus_tools.errors`.
+    """
+    ranks = start_ranks()
+    recipe = with_data(loaded.recipe, request)
+    precision = resolve_precision(recipe.precision, ranks.device)
+    recipe = fill_recipe(recipe.model_copy(update={"precision": precision}))
+    mixture = open_mixture([(source.path, source.weight) for source in recipe.data], recipe.held_out)
+    with locked(request.out) if ranks.first else nullcontext():
+        recipe = _claim(request.out, loaded.name, recipe, mixture, ranks)
+        run = Run(recipe, mixture, request, ranks)
+        with run.stoppable():
+            run.train()
+        if ranks.first:
+            step = export(request.out, request.out / EXPORT, replace=True)
+            run.log.say(f"exported step {step:,} to {request.out / EXPORT}")
+        run.log.close()
+        ranks.wait()
+
+
+def with_data(recipe: Recipe, request: Request) -> Recipe:
+    """Return the recipe with the data that the command line names, if it names any.
+
+    Raises:
+        SettingsError: neither names data.
+    """
+    if not request.data:
+        if not recipe.data:
+            raise SettingsError("no data: give --data DIR, or `data: [{path: DIR}]` in the recipe")
+        return recipe
+    return Recipe.model_validate(recipe.model_dump() | {"data": [{"path": path} for path in request.data]})
+
+
+def _claim(out: Path, name: str, recipe: Recipe, mixture: Mixture, ranks: Ranks) -> Recipe:
+    """Make the folder this run's, or check that it is. Returns the recipe that counts."""
+    if (out / RECIPE).is_file():
+        saved = read_recipe(out)
+        check_same(out, saved, recipe)
+        return recipe
+    ranks.wait()  # nobody writes before everybody has looked
+    if ranks.first:
+        shutil.copytree(_tokenizer_folder(recipe), out / TOKENIZER, dirs_exist_ok=True)
+        save_recipe(out, name, recipe)
+    ranks.wait()
+    return recipe
+
+
+def _tokenizer_folder(recipe: Recipe) -> Path:
+    return Path(recipe.data[0].path) / TOKENIZER
+
+
+@dataclass
+class Run:
+    """The state of a run between two steps."""
+
+    recipe: Recipe
+    mixture: Mixture
+    request: Request
+    ranks: Ranks
+    step: int = 0
+    """Optimizer steps done."""
+    tokens: int = 0
+    """Real tokens seen so far."""
+    _stop: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        out, recipe, ranks = self.request.out, self.recipe, self.ranks
+        self.log = RunLog(out, tensorboard=recipe.log.tensorboard, speak=ranks.first)
+        ds_config = fill_ds_config(read_ds_config(self.request.deepspeed_config), recipe, ranks.world)
+        self.stages = list(make_stages(recipe, self.mixture, out / PLANS, ranks.device))
+        self.found, faults = checkpoint.newest(out / CHECKPOINTS)
+        for fault in faults:
+            self.log.say(f"WARNING: {fault}; an older checkpoint is used")
+        self.module = PretrainingModule(self._model().to(ranks.device), DTYPES[recipe.precision])
+        probe(self.module.model.base_model, self.mixture.vocabulary.size)
+        self.engine = make_engine(self.module, build_optimizer(self.module, recipe.optimizer), ds_config)
+        self.commonest = commonest_token(self.mixture, out / PLANS) if ranks.first else 0
+        self.last = min(self.request.max_steps or recipe.total_steps, recipe.total_steps)
+        if self.found is not None:
+            self._resume(self.found)
+        self.log.say(self._headline())
+
+    def _model(self) -> Any:
+        recipe, vocabulary = self.recipe, self.mixture.vocabulary
+        torch.manual_seed(recipe.seed)
+        if recipe.start_from and self.found is None:
+            return load_start(recipe.start_from, recipe.model, vocabulary.id_of, recipe.dropout, self.log.say)
+        return build_model(recipe.model, vocabulary.size, vocabulary.pad_id, recipe.dropout)
+
+    def _resume(self, step: int) -> None:
+        found = checkpoint.load(self.request.out / CHECKPOINTS, step)
+        if found.state["data"] != self.mixture.fingerprint:
+            raise DataError(
+                f"{self.request.out}: this run was begun on other data ({found.state['data'][:12]}, now "
+                f"{self.mixture.fingerprint[:12]}). Give the old shards to go on, or another --out to begin anew"
+            )
+        restore_states(self.engine, found.states, step)
+        self.step, self.tokens = step, found.state["tokens"]
+        self.log.write(resumed_from=step, ranks=self.ranks.world)
+        self.log.say(f"going on from step {step:,}")
+
+    def _headline(self) -> str:
+        n_parameters = sum(parameter.numel() for parameter in self.module.parameters())
+        return (
+            f"{n_parameters:,} parameters, {self.ranks.world} rank(s) on {self.ranks.device.type}, "
+            f"{self.recipe.precision}, {len(self.mixture.training_documents):,} documents, "
+            f"{len(self.mixture.held_out_documents):,} held out, steps {self.step:,} to {self.last:,} "
+            f"of {self.recipe.total_steps:,}"
+        )
+
+    @contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """Turn SIGTERM, SIGINT and SIGUSR1 into a wish to stop after the step; a second one ends at once."""
+
+        def wish(number: int, frame: FrameType | None) -> None:
+            if self._stop:
+                raise SystemExit(128 + number)
+            self._stop = True
+
+        signals = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+        old = {number: signal.signal(number, wish) for number in signals}
+        try:
+            yield
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+
+    def train(self) -> None:
+        """Make the steps that are left, up to the run's end or --max-steps."""
+        if self.step == 0:
+            self._evaluate(self.stages[0])
+        while self.step < self.last:
+            number, first = stage_of(self.recipe, self.step + 1)
+            stage = self.stages[number]
+            n_steps = min(stage.settings.steps - first, self.last - self.step)
+            self._train_stage(stage, first, n_steps)
+        if self.found != self.step:
+            self.save()
+
+    def _train_stage(self, stage: Stage, first: int, n_steps: int) -> None:
+        """Make steps [first, first + n_steps) of a stage."""
+        since, tokens_then = time.perf_counter(), self.tokens
+        batches = stage.batches(first, first + n_steps, self.ranks)
+        for batch in batches:
+            lr = learning_rate(self.recipe, self.step + 1)
+            outcome = train_step(
+                self.engine,
+                batch,
+                stage.objectives,
+                self.ranks,
+                seed=self.recipe.seed,
+                step=self.step + 1,
+                lr=lr,
+            )
+            self.step += 1
+            self.tokens += outcome.tokens
+            if self._due(self.recipe.log.every_steps):
+                now = time.perf_counter()
+                self._report(outcome, lr, (self.tokens - tokens_then) / (now - since))
+                since, tokens_then = now, self.tokens
+            if self._due(self.recipe.evaluate.every_steps):
+                self._evaluate(stage)
+                since, tokens_then = time.perf_counter(), self.tokens
+            if self.step % self.recipe.checkpoint.every_steps == 0 and self.step < self.last:
+                self.save()
+            if self._asked_to_stop():
+                self.save()
+                raise StoppedError(f"stopped after step {self.step:,}; the same command goes on from there")
+
+    def _due(self, every: int) -> bool:
+        return self.step % every == 0 or self.step == self.last
+
+    def _asked_to_stop(self) -> bool:
+        """Ask all ranks, so that they stop after the same step."""
+        return bool(self.ranks.sum(torch.tensor([int(self._stop)], device=self.ranks.device)))
+
+    def _report(self, outcome: Outcome, lr: float, tokens_per_second: float) -> None:
+        self.log.write(
+            step=self.step,
+            **outcome.values(),
+            tokens=self.tokens,
+            tokens_per_second=round(tokens_per_second, 1),
+            lr=lr,
+        )
+        left = (self.last - self.step) * (self.tokens / self.step) / tokens_per_second
+        values = {**outcome.values(), "lr": lr, "tokens_per_second": tokens_per_second}
+        self.log.say(progress_line(self.step, self.last, values, left))
+
+    def _evaluate(self, stage: Stage) -> None:
+        batches = stage.held_out(self.recipe.evaluate.max_rows, self.ranks)
+        commonest = int(self.ranks.sum(torch.tensor([self.commonest], device=self.ranks.device)))
+        scores = score(self.module, batches, stage.objectives, commonest, self.ranks)
+        if scores is None:
+            return
+        self.log.write(step=self.step, tokens=self.tokens, **scores)
+        if "unigram_accuracy" in scores:
+            self.log.say(
+                f"held out: loss {scores['held_out_loss']:.4f}, masked tokens right {scores['held_out_accuracy']:.2%} "
+                f"(always the commonest token: {scores['unigram_accuracy']:.2%})"
+            )
+
+    def save(self) -> None:
+        """Write a checkpoint of the step just made."""
+        since = time.perf_counter()
+        states = gather_states(self.engine)
+        if self.ranks.first:
+            folder = self.request.out / CHECKPOINTS
+            checkpoint.save(folder, self.step, states, self._state(), self.recipe.checkpoint.keep)
+            self.log.say(f"checkpoint of step {self.step:,} written in {clock(time.perf_counter() - since)}")
+        self.found = self.step
+        self.ranks.wait()
+
+    def _state(self) -> Mapping[str, Any]:
+        packages = ("torch", "transformers", "deepspeed")
+        return {
+            "tokens": self.tokens,
+            "data": self.mixture.fingerprint,
+            "ranks": self.ranks.world,
+            "versions": {name: version(name) for name in packages},
+        }

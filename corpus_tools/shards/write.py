@@ -1,0 +1,169 @@
+"""Write one shard: an Arrow file, its part of the rejects, and a record that says it is done.
+
+The order makes a crash harmless: the Arrow file and the rejects are written under temporary names, flushed, renamed;
+the record comes last. A shard without a record is written again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from corpus_tools.encode.counts import Counts
+from corpus_tools.encode.encoder import Encoded
+from corpus_tools.errors import DiskError
+from corpus_tools.schema import EncodedDocument, shard_schema
+from corpus_tools.shards.manifest import ShardEntry, shard_name
+from corpus_tools.storage import replace_whole, sha256_file, write_json
+from corpus_tools.text.read import Reject
+
+BATCH_TOKENS: Final = 1 << 20
+BATCH_ROWS: Final = 1 << 14
+"""A record batch ends at either bound, so a writer's memory is bounded by these and one document."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRecord:
+    """What became of one split. Kept beside its shard until the manifest takes it up."""
+
+    key: str
+    """Hash of the settings and the inputs the shard was made with."""
+    shard: ShardEntry
+    documents_in: int
+    dropped: dict[str, int]
+    counters: dict[str, Any]
+
+    def save(self, folder: Path, number: int) -> None:
+        """Write the record, whole or not at all."""
+        write_json(record_path(folder, number), asdict(self))
+
+
+def record_path(folder: Path, number: int) -> Path:
+    """Return where the record of a shard lies while the build goes on."""
+    return (folder / shard_name(number)).with_suffix(".json")
+
+
+def rejects_path(folder: Path, number: int) -> Path:
+    """Return where the rejects of a shard lie while the build goes on."""
+    return (folder / shard_name(number)).with_suffix(".rejects.jsonl")
+
+
+def finished(folder: Path, number: int, key: str) -> ShardRecord | None:
+    """Return the record of a shard that is done with these settings, or None where it has to be written.
+
+    The shard's size must agree with the record; its bytes are not read again.
+    """
+    try:
+        saved = json.loads(record_path(folder, number).read_text(encoding="utf-8"))
+        record = ShardRecord(**saved | {"shard": ShardEntry(**saved["shard"])})
+        size = (folder / record.shard.file).stat().st_size
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    whole = size == record.shard.bytes and rejects_path(folder, number).is_file()
+    return record if whole and record.key == key else None
+
+
+def write_shard(folder: Path, number: int, key: str, vocabulary_size: int, made: Iterable[Encoded]) -> ShardRecord:
+    """Write what `made` yields as shard `number`, then its record.
+
+    Raises:
+        DiskError: the disk is full or refuses. Whatever `made` raises; no half-written file is left then.
+    """
+    path = folder / shard_name(number)
+    counts, dropped = Counts(), Counter[str]()
+    rows = tokens = 0
+    with _whole(path) as arrow, _whole(rejects_path(folder, number)) as rejects:
+        schema = shard_schema(vocabulary_size)
+        with pa.ipc.new_file(arrow, schema) as writer:
+            for documents in _regroup(_set_aside(made, rejects, counts, dropped)):
+                writer.write_batch(record_batch(documents, schema))
+                rows += len(documents)
+                tokens += sum(len(document.ids) for document in documents)
+    entry = ShardEntry(path.name, rows, tokens, path.stat().st_size, sha256_file(path))
+    record = ShardRecord(key, entry, rows + dropped.total(), dict(dropped), counts.to_json())
+    record.save(folder, number)
+    return record
+
+
+def _set_aside(
+    made: Iterable[Encoded], rejects: BinaryIO, counts: Counts, dropped: Counter[str]
+) -> Iterator[list[EncodedDocument]]:
+    """Pass the documents on; write the rejects out and sum up the counts on the way."""
+    for batch in made:
+        for reject in batch.rejects:
+            rejects.write(reject_line(reject))
+            dropped[reject.reason] += 1
+        counts.add(batch.counts)
+        yield batch.documents
+
+
+def reject_line(reject: Reject) -> bytes:
+    """Return a line of `rejects.jsonl`."""
+    fields = {"id": reject.id, "source": reject.source, "reason": reject.reason, "detail": reject.detail}
+    return json.dumps(fields, ensure_ascii=False).encode() + b"\n"
+
+
+def _regroup(lists: Iterable[list[EncodedDocument]]) -> Iterator[list[EncodedDocument]]:
+    """Regroup documents into lists that fill a record batch."""
+    group: list[EncodedDocument] = []
+    tokens = 0
+    for documents in lists:
+        for document in documents:
+            group.append(document)
+            tokens += len(document.ids)
+            if tokens >= BATCH_TOKENS or len(group) >= BATCH_ROWS:
+                yield group
+                group, tokens = [], 0
+    if group:
+        yield group
+
+
+def record_batch(documents: list[EncodedDocument], schema: pa.Schema) -> pa.RecordBatch:
+    """Lay documents out as Arrow columns."""
+    token_offsets = _offsets([len(document.ids) for document in documents])
+    spans = np.concatenate([document.spans for document in documents])
+    struct = pa.StructArray.from_arrays(
+        [pa.array(np.ascontiguousarray(spans[name])) for name in spans.dtype.names or ()],
+        fields=list(schema.field("spans").type.value_type),
+    )
+    ids = np.concatenate([document.ids for document in documents])
+    flags = np.concatenate([document.flags for document in documents])
+    columns = [
+        pa.array([document.id for document in documents], pa.string()),
+        pa.array([document.source for document in documents], pa.string()),
+        pa.ListArray.from_arrays(token_offsets, pa.array(ids)),
+        pa.ListArray.from_arrays(token_offsets, pa.array(flags)),
+        pa.ListArray.from_arrays(_offsets([len(document.spans) for document in documents]), struct),
+    ]
+    return pa.record_batch(columns, schema=schema)
+
+
+def _offsets(lengths: list[int]) -> pa.Array:
+    offsets: npt.NDArray[np.int32] = np.zeros(len(lengths) + 1, np.int32)
+    np.cumsum(lengths, out=offsets[1:])
+    return pa.array(offsets)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that gets its name only once it is written and flushed."""
+    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+        replace_whole(temporary, path)
+    except OSError as error:
+        raise DiskError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()

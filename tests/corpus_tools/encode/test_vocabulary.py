@@ -1,0 +1,139 @@
+"""The vocabulary: what is refused, and that what is saved gives everyone the same ids."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from odd_texts import ODD, SENTENCES, small_vocabulary
+from tokenizers import normalizers
+from transformers import AutoTokenizer, BertTokenizer
+
+from corpus_tools.encode.vocabulary import Vocabulary, is_han, load_vocabulary, refuse_word
+from corpus_tools.errors import DataError, MissingInputError, SettingsError
+
+HEAD = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def write(path, entries, end="\n"):
+    path.write_bytes("".join(entry + end for entry in entries).encode())
+    return path
+
+
+def test_entries_keep_their_line_numbers_as_ids(tmp_path):
+    made = load_vocabulary(write(tmp_path / "vocab.txt", [*HEAD, "的", "##s"]))
+    assert made.tokens == [*HEAD, "的", "##s"]
+    assert (made.pad_id, made.unk_id, made.cls_id, made.sep_id, made.mask_id) == (0, 1, 2, 3, 4)
+    assert made.size == 7
+
+
+def test_only_a_line_feed_ends_an_entry(tmp_path):
+    made = load_vocabulary(write(tmp_path / "vocab.txt", [*HEAD, "\u2028", "\x85", "的"]))
+    assert made.tokens[5:] == ["\u2028", "\x85", "的"]
+
+
+@pytest.mark.parametrize(
+    ("entries", "end", "said"),
+    [
+        (["[PAD]", "[UNK]", "[CLS]", "[SEP]", "的"], "\n", r"\[MASK\] is missing"),
+        ([*HEAD, "的", "一", "的"], "\n", r"vocab.txt:8: '的' stands on line 6"),
+        (HEAD, "\r\n", r"vocab.txt:1: .*CR LF"),
+        ([*HEAD, "", "的"], "\n", r"vocab.txt:6: the entry is blank"),
+        ([], "\n", "is empty"),
+        (["", ""], "\n", "is empty"),
+    ],
+)
+def test_what_is_no_bert_vocabulary_is_refused_with_its_line(tmp_path, entries, end, said):
+    with pytest.raises(DataError, match=said):
+        load_vocabulary(write(tmp_path / "vocab.txt", entries, end))
+
+
+def test_a_vocabulary_that_is_not_there_or_not_utf8_is_named(tmp_path):
+    with pytest.raises(MissingInputError, match="nowhere"):
+        load_vocabulary(tmp_path / "nowhere")
+    with pytest.raises(MissingInputError, match="neither"):
+        load_vocabulary(tmp_path)
+    (tmp_path / "gbk.txt").write_bytes("的\n".encode("gbk"))
+    with pytest.raises(DataError, match="not UTF-8"):
+        load_vocabulary(tmp_path / "gbk.txt")
+
+
+def test_a_chinese_character_is_what_the_tokenizer_sets_apart():
+    normalizer = normalizers.BertNormalizer(False, True, False, False)
+    codes = [*range(0x3300, 0xFB00, 7), *range(0x1FF00, 0x30000, 97), 0x4E00, 0x9FFF, 0x3400, 0x4DBF, 0x3007]
+    for code in codes:
+        if not 0xD800 <= code < 0xE000:
+            assert is_han(chr(code)) == (normalizer.normalize_str(f"a{chr(code)}") != f"a{chr(code)}"), hex(code)
+
+
+def test_the_arrays_that_masking_uses_name_the_right_entries():
+    made = Vocabulary([*HEAD, "[unused1]", "的", "##的", "##s", "##", "[", "##的s"])
+    assert [token for token, so in zip(made.tokens, made.special, strict=True) if so] == HEAD
+    assert [token for token, so in zip(made.tokens, made.unused, strict=True) if so] == ["[unused1]"]
+    assert [token for token, so in zip(made.tokens, made.continued_han, strict=True) if so] == ["##的"]
+
+
+@pytest.mark.parametrize("lower_case", [True, False])
+def test_a_saved_vocabulary_is_the_same_to_us_and_to_transformers(tmp_path, lower_case):
+    made = small_vocabulary(lower_case)
+    made.save(tmp_path, model_max_length=77)
+    again = load_vocabulary(tmp_path)
+    (tmp_path / "tokenizer.json").rename(tmp_path / "aside.json")
+    from_text = load_vocabulary(tmp_path)
+    (tmp_path / "aside.json").rename(tmp_path / "tokenizer.json")
+    assert again.fingerprint == from_text.fingerprint == made.fingerprint
+
+    theirs = AutoTokenizer.from_pretrained(tmp_path)
+    assert isinstance(theirs, BertTokenizer)
+    assert theirs.model_max_length == 77
+    assert theirs("我[MASK]你").input_ids == [made.cls_id, made.unk_id, made.mask_id, made.unk_id, made.sep_id]
+    for text in ODD + SENTENCES:
+        assert theirs(text, add_special_tokens=False, truncation=False).input_ids == made.tokenizer().encode(
+            text, add_special_tokens=False
+        ).ids
+
+
+def test_what_transformers_saves_can_be_read(tmp_path, vocabulary):
+    vocabulary.save(tmp_path / "ours")
+    AutoTokenizer.from_pretrained(tmp_path / "ours").save_pretrained(tmp_path / "theirs")
+    assert load_vocabulary(tmp_path / "theirs").fingerprint == vocabulary.fingerprint
+
+
+def test_case_and_order_enter_the_fingerprint(vocabulary):
+    turned = vocabulary.tokens[:-2] + vocabulary.tokens[-2:][::-1]
+    assert len({vocabulary.fingerprint, small_vocabulary(False).fingerprint, Vocabulary(turned).fingerprint}) == 3
+
+
+def changed(folder, change):
+    path = folder / "tokenizer.json"
+    saved = json.loads(path.read_text("utf-8"))
+    change(saved)
+    path.write_text(json.dumps(saved), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda saved: saved["model"].update(type="BPE"), "BertNormalizer and BPE"),
+        (lambda saved: saved["normalizer"].update(handle_chinese_chars=False), "tokenize_chinese_chars"),
+        (lambda saved: saved["normalizer"].update(strip_accents=False), "strip_accents"),
+        (lambda saved: saved["model"]["vocab"].update(新=9999), "without a gap"),
+        (lambda saved: saved["added_tokens"].append({"content": "研究生", "id": 9}), "研究生"),
+    ],
+)
+def test_a_tokenizer_whose_ids_we_could_not_reproduce_is_refused(tmp_path, vocabulary, change, said):
+    vocabulary.save(tmp_path)
+    changed(tmp_path, change)
+    with pytest.raises(DataError, match=said):
+        load_vocabulary(tmp_path)
+
+
+@pytest.mark.parametrize("word", ["研究生", "##研究", "研a", "a研", "##研"])
+def test_a_word_that_could_never_match_is_refused_with_the_reason(word):
+    with pytest.raises(SettingsError, match=r"list.txt:3: .* can never match"):
+        refuse_word(word, "list.txt:3")
+
+
+@pytest.mark.parametrize("word", ["研", "gpt", "##ing", "é", "，"])
+def test_characters_and_pieces_are_welcome(word):
+    refuse_word(word, "list.txt:3")

@@ -1,0 +1,149 @@
+"""Lists: the longest entry that may stand at each place, and what a list may look like."""
+
+from __future__ import annotations
+
+import lzma
+
+import numpy as np
+import pytest
+
+from corpus_tools.errors import DataError, MissingInputError, SettingsError
+from corpus_tools.schema import TextSpan
+from corpus_tools.spans import Lexicon, build_finder
+
+NO_WORDS = np.zeros(0, np.int64)
+RUN = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789０１２３Ａａé")
+
+
+def lexicon(tmp_path, *lists, mark="entity"):
+    paths = []
+    for number, entries in enumerate(lists):
+        paths.append(tmp_path / f"list{number}.txt")
+        paths[-1].write_text("\n".join(entries), "utf-8")
+    return Lexicon([(None, path) for path in paths], mark)
+
+
+def found(finder, text):
+    return [(text[span.start : span.end], span.kind) for span in finder.find(text, NO_WORDS)[0]]
+
+
+def find_place_by_place(text, kind_of):
+    """The longest entry that may stand at each place, from left to right."""
+    spans, n_rejected, start = [], 0, 0
+    while start < len(text):
+        end = next_start = start + 1
+        for end in range(len(text), start + 1, -1):
+            if text[start:end] not in kind_of:
+                continue
+            if any(0 < at < len(text) and {text[at - 1], text[at]} <= RUN for at in (start, end)):
+                n_rejected += 1
+            else:
+                spans.append(TextSpan(start, end, kind_of[text[start:end]], "entity"))
+                next_start = end
+                break
+        start = next_start
+    return spans, n_rejected
+
+
+@pytest.mark.parametrize("number", range(60))
+def test_the_longest_match_that_may_stand_is_found_at_each_place(tmp_path, number):
+    draw = np.random.default_rng(number)
+    letters = [*"北京大学生月aB15０é 𠮷"]
+    entries = ["".join(draw.choice(letters, size=draw.integers(2, 5))).strip() for _ in range(40)]
+    finder = lexicon(tmp_path, entries[:20], entries[20:])
+    kind_of = dict.fromkeys(entries[20:], "list1") | dict.fromkeys(entries[:20], "list0")
+    kind_of = {entry: kind for entry, kind in kind_of.items() if len(entry) > 1}
+    text = "".join(draw.choice([*letters, "\n", *entries[::4]], size=150))
+
+    assert finder.find(text, NO_WORDS) == find_place_by_place(text, kind_of)
+
+
+def test_the_longest_entry_wins_and_the_first_list_names_it(tmp_path):
+    finder = lexicon(tmp_path, ["北京", "北京大学"], ["北京大学", "大学生"])
+    assert found(finder, "在北京大学生活") == [("北京大学", "list0")]
+    assert finder.kinds == (("list0", "entity"), ("list1", "entity"))
+    assert len(finder) == 3
+
+
+def test_entries_do_not_match_inside_latin_and_digit_runs(tmp_path):
+    finder = lexicon(tmp_path, ["AI", "5月", "RAID", "月球3号"])
+    assert found(finder, "AI和RAID，５AI，15月、5月，月球3号") == [
+        ("AI", "list0"),
+        ("RAID", "list0"),
+        ("5月", "list0"),
+        ("月球3号", "list0"),
+    ]
+    assert finder.find("RAIN 15月", NO_WORDS) == ([], 2)
+
+
+def test_a_shorter_entry_is_found_where_the_longer_may_not_stand(tmp_path):
+    finder = lexicon(tmp_path, ["北京A", "北京", "京AB", "A城"])
+    assert finder.find("北京AB", NO_WORDS) == ([TextSpan(0, 2, "list0", "entity")], 1)
+
+
+def test_no_match_reaches_over_a_line_end(tmp_path):
+    assert found(lexicon(tmp_path, ["北京", "京大"]), "北\n京大北京\n\n北京") == [
+        ("京大", "list0"),
+        ("北京", "list0"),
+        ("北京", "list0"),
+    ]
+
+
+def test_lists_may_be_packed_with_columns_marks_and_ends_of_windows(tmp_path):
+    path = tmp_path / "v1.places.txt.xz"
+    path.write_bytes(lzma.compress("\ufeff北京 \t 12\r\n\r\n\t7\n京\n上海\tplace\tx".encode()))
+    finder = Lexicon([(None, path)])
+    assert finder.kinds == (("v1.places", "entity"),)
+    assert found(finder, "北京上海") == [("北京", "v1.places"), ("上海", "v1.places")]
+    assert finder.n_single == 1
+
+
+def test_a_kind_can_be_given_and_shared_and_the_mark_is_passed_on(tmp_path):
+    for name, entry in (("a.txt", "北京"), ("b.txt", "上海")):
+        (tmp_path / name).write_text(entry, "utf-8")
+    finder = Lexicon([("place", tmp_path / "a.txt"), ("place", tmp_path / "b.txt")], "phrase")
+    assert finder.kinds == (("place", "phrase"),)
+    assert finder.find("上海", NO_WORDS)[0] == [TextSpan(0, 2, "place", "phrase")]
+
+
+@pytest.mark.parametrize("text", ["", "\n \n\t3\n"])
+def test_a_list_without_an_entry_is_refused(tmp_path, text):
+    (tmp_path / "a.txt").write_text(text, "utf-8")
+    with pytest.raises(DataError, match=r"a\.txt: holds no entry"):
+        Lexicon([(None, tmp_path / "a.txt")])
+
+
+def test_a_list_of_single_characters_finds_nothing(tmp_path):
+    finder = lexicon(tmp_path, ["京", "沪"])
+    assert (found(finder, "京沪"), finder.n_single) == ([], 2)
+
+
+def test_entries_too_long_or_not_utf8_are_named_with_their_line(tmp_path):
+    (tmp_path / "a.txt").write_bytes("北京\n".encode() + "京".encode() * 201)
+    with pytest.raises(DataError, match=r"a\.txt:2: an entry of 201 characters"):
+        Lexicon([(None, tmp_path / "a.txt")])
+    (tmp_path / "a.txt").write_bytes("北京".encode("gb18030"))
+    with pytest.raises(DataError, match=r"a\.txt:1: not UTF-8"):
+        Lexicon([(None, tmp_path / "a.txt")])
+
+
+def test_wrong_settings_and_missing_lists_are_refused(tmp_path):
+    with pytest.raises(MissingInputError, match="gone"):
+        Lexicon([(None, tmp_path / "gone.txt")])
+    with pytest.raises(SettingsError, match="neither 'entity' nor 'phrase'"):
+        Lexicon([(None, tmp_path / "gone.txt")], "word")
+    with pytest.raises(SettingsError, match="no list file"):
+        build_finder({"name": "lexicon", "files": []})
+    with pytest.raises(SettingsError, match="Did you mean 'lexicon'"):
+        build_finder({"name": "lexikon"})
+
+
+def test_the_fingerprint_follows_entries_kinds_and_mark(tmp_path):
+    prints = {
+        lexicon(tmp_path, ["北京", "上海"]).fingerprint,
+        lexicon(tmp_path, ["北京", "上海"], mark="phrase").fingerprint,
+        lexicon(tmp_path, ["北京"], ["上海"]).fingerprint,
+        lexicon(tmp_path, ["北京"]).fingerprint,
+    }
+    assert len(prints) == 4
+    assert lexicon(tmp_path, ["北京", "上海"]).fingerprint in prints
