@@ -7,12 +7,12 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from shutil import copyfileobj
+from shutil import copyfileobj, rmtree
 from typing import Any, Final
 
 from corpus_tools.encode.counts import Counts
 from corpus_tools.errors import DataError, DiskError, OutputError
-from corpus_tools.shards.manifest import MANIFEST, REJECTS, Accounting, Manifest, load_manifest
+from corpus_tools.shards.manifest import MANIFEST, REJECTS, TOKENIZER, Accounting, Manifest, load_manifest
 from corpus_tools.shards.write import ShardRecord, record_path, rejects_path
 from corpus_tools.storage import replace_whole, write_json
 
@@ -151,7 +151,8 @@ def remove_records(folder: Path, n_shards: int) -> None:
 
 
 def remove_all(folder: Path, n_shards: int) -> None:
-    """Remove shards and records alike: the folder is as if the build had never been."""
+    """Remove what the build has written: the folder is as if it had never been."""
     remove_records(folder, n_shards)
     for path in folder.glob("shard-*.arrow"):
         path.unlink()
+    rmtree(folder / TOKENIZER, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -65,7 +66,9 @@ class BuildSettings:
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain JSON values, without what says only where and how fast it is done."""
-        return {name: value for name, value in asdict(self).items() if name not in ("out", "workers")}
+        kept = {name: value for name, value in asdict(self).items() if name not in ("out", "workers")}
+        found: dict[str, Any] = json.loads(json.dumps(kept))  # lists for tuples, as they are read again
+        return found
 
 
 def make_segmenter(name: str, dictionaries: tuple[str, ...] = ()) -> Segmenter:

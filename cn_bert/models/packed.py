@@ -64,7 +64,7 @@ class Layout:
             own = steps[None] < lengths[members, None]
             there.append((starts[members, None] + torch.where(own, steps, 0)).flatten())
             real.append(own.flatten())
-            groups.append(Group(*own.shape, None if bool(own.all()) else own[:, None, None].to(device)))
+            groups.append(Group(own.shape[0], own.shape[1], None if bool(own.all()) else own[:, None, None].to(device)))
         all_there, all_real = torch.cat(there), torch.cat(real)
         back = torch.empty(int(bounds[-1]), dtype=torch.long)
         back[all_there[all_real]] = all_real.nonzero().squeeze(1)
@@ -81,7 +81,7 @@ class _ToGroups(torch.autograd.Function):
         return tokens.index_select(0, layout.there)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         # Positions past a sequence's end are masked as keys and dropped as queries: their gradient is 0.
         return gradient.index_select(0, ctx.layout.back), None
 
@@ -95,7 +95,7 @@ class _FromGroups(torch.autograd.Function):
         return positions.index_select(0, layout.back)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         spread = gradient.index_select(0, ctx.layout.there)
         return spread if ctx.layout.real is None else spread * ctx.layout.real, None
 
@@ -130,7 +130,7 @@ def packed_attention(
     if dropout:
         raise ValueError("packed attention has no dropout; set attention_probs_dropout_prob to 0")
     sizes = [group.n * group.length for group in layout.groups]
-    parts = [_to_groups(x.transpose(1, 2).squeeze(0), layout).split(sizes) for x in (query, key, value)]
+    parts = [torch.split(_to_groups(x.transpose(1, 2).squeeze(0), layout), sizes) for x in (query, key, value)]
     outputs = [_attend(group, q, k, v, scaling) for group, q, k, v in zip(layout.groups, *parts, strict=True)]
     attended: Tensor = _FromGroups.apply(torch.cat(outputs), layout)  # type: ignore[no-untyped-call]
     return attended[None], None

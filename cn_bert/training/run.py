@@ -31,7 +31,7 @@ from cn_bert.training.precision import DTYPES, resolve_precision
 from cn_bert.training.run_folder import RECIPE, check_same, fill_recipe, read_recipe, save_recipe
 from cn_bert.training.schedule import learning_rate, stage_of
 from cn_bert.training.score import commonest_token, score
-from cn_bert.training.stage import Stage, make_stages
+from cn_bert.training.stage import Stage, Stages
 from cn_bert.training.states import gather_states, restore_states
 from corpus_tools.errors import DataError, SettingsError, StoppedError
 from corpus_tools.storage import locked
@@ -125,7 +125,7 @@ class Run:
         out, recipe, ranks = self.request.out, self.recipe, self.ranks
         self.log = RunLog(out, tensorboard=recipe.log.tensorboard, speak=ranks.first)
         ds_config = fill_ds_config(read_ds_config(self.request.deepspeed_config), recipe, ranks.world)
-        self.stages = list(make_stages(recipe, self.mixture, out / PLANS, ranks.device))
+        self.stages = Stages(recipe, self.mixture, out / PLANS, ranks.device)
         self.found, faults = checkpoint.newest(out / CHECKPOINTS)
         for fault in faults:
             self.log.say(f"WARNING: {fault}; an older checkpoint is used")

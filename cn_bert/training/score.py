@@ -68,5 +68,6 @@ def commonest_token(mixture: Mixture, folder: Path) -> int:
         if known["data"] == mixture.fingerprint:
             return int(known["token"])
     token = int(mixture.unigram_counts().argmax())
+    folder.mkdir(parents=True, exist_ok=True)
     write_json(path, {"data": mixture.fingerprint, "token": token})
     return token

@@ -65,8 +65,9 @@ class Stage:
         )
 
 
-def make_stages(recipe: Recipe, mixture: Mixture, folder: Path, device: torch.device) -> Iterator[Stage]:
-    """Make a run's stages one after the other; each begins the epoch after the last one its predecessor touched.
+class Stages:
+    """A run's stages, each made when it is first asked for: to know where a later one begins, the epochs before it
+    have to be planned, and planning them all before the first step could take hours.
 
     Args:
         recipe: filled in.
@@ -75,26 +76,43 @@ def make_stages(recipe: Recipe, mixture: Mixture, folder: Path, device: torch.de
         device: what the run computes on, for the size of a micro-batch.
 
     Raises:
-        SettingsError: the stage's objectives and sequences do not go together.
+        SettingsError: a stage's objectives and sequences do not go together.
     """
-    first_epoch = 0
-    for settings in recipe.stages:
-        kind = build_sequences(recipe.sequences)
-        objectives = build_objectives(recipe.stage_objectives(settings))
-        _check_labels(kind, objectives, recipe)
-        plans = Plans(mixture, kind, seed=recipe.seed, row_tokens=settings.row_tokens, folder=folder)
-        steps = Steps(plans, batch_rows=settings.batch_rows, first_epoch=first_epoch)
-        yield Stage(
+
+    def __init__(self, recipe: Recipe, mixture: Mixture, folder: Path, device: torch.device) -> None:
+        self._recipe = recipe
+        self._mixture = mixture
+        self._folder = folder
+        self._device = device
+        self._kind = build_sequences(recipe.sequences)
+        self._objectives = [build_objectives(recipe.stage_objectives(settings)) for settings in recipe.stages]
+        for objectives in self._objectives:
+            _check_labels(self._kind, objectives, recipe)
+        self._made: dict[int, Stage] = {}
+
+    def __getitem__(self, number: int) -> Stage:
+        """Return a stage; it begins the epoch after the last one its predecessor touches."""
+        if number not in self._made:
+            first_epoch = 0
+            if number:
+                before = self[number - 1]
+                first_epoch = before.steps.first_epoch + before.steps.epochs_used(before.settings.steps)
+            self._made[number] = self._make(number, first_epoch)
+        return self._made[number]
+
+    def _make(self, number: int, first_epoch: int) -> Stage:
+        recipe, settings = self._recipe, self._recipe.stages[number]
+        plans = Plans(self._mixture, self._kind, seed=recipe.seed, row_tokens=settings.row_tokens, folder=self._folder)
+        return Stage(
             settings,
-            mixture,
-            kind,
-            steps,
-            build_masker(recipe.stage_masking(settings), mixture.vocabulary),
-            objectives,
-            micro_rows(recipe, settings, device),
-            folder,
+            self._mixture,
+            self._kind,
+            Steps(plans, batch_rows=settings.batch_rows, first_epoch=first_epoch),
+            build_masker(recipe.stage_masking(settings), self._mixture.vocabulary),
+            self._objectives[number],
+            micro_rows(recipe, settings, self._device),
+            self._folder,
         )
-        first_epoch += steps.epochs_used(settings.steps)
 
 
 def micro_rows(recipe: Recipe, settings: StageSettings, device: torch.device) -> int:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import torch
 from deepspeed.utils import (
+    lazy_init_hp_params_optimizer_state,
     safe_get_full_fp32_param,
     safe_get_full_optimizer_state,
     safe_set_full_fp32_param,
@@ -34,6 +35,8 @@ class States:
 def gather_states(engine: Any) -> States:
     """Collect weights and moments of a DeepSpeed engine, whole and in the parameters' shapes."""
     flat = bool(engine.zero_optimization_stage())
+    if flat:
+        _link(engine.optimizer)
     weights, moments = {}, {}
     for name, parameter in _named(engine):
         weight = safe_get_full_fp32_param(parameter) if flat else parameter
@@ -74,6 +77,7 @@ def _restore_flat(engine: Any, states: States, updates: int) -> None:
     nothing = torch.stack([parameter.sum() * 0.0 for _, parameter in _named(engine)]).sum()
     engine.backward(nothing)
     engine.step()
+    _link(engine.optimizer)
     for name, parameter in _named(engine):
         parameter.data.copy_(states.weights[name])
         safe_set_full_fp32_param(parameter, states.weights[name].to(parameter.device))
@@ -84,6 +88,13 @@ def _restore_flat(engine: Any, states: States, updates: int) -> None:
                 )
     for state in engine.optimizer.optimizer.state.values():
         state["step"] = torch.full_like(torch.as_tensor(state["step"]), float(updates))
+
+
+def _link(optimizer: Any) -> None:
+    """Tie parameters to their slices' states. DeepSpeed 0.19.8 does it once, after the first group's first update,
+    when the second group has no states yet: its parameters then seem to have none for ever."""
+    for parameters, flat in zip(optimizer.bit16_groups, optimizer.single_partition_of_fp32_groups, strict=True):
+        lazy_init_hp_params_optimizer_state(parameters, flat, optimizer.optimizer.state)
 
 
 def _named(engine: Any) -> Iterator[tuple[str, nn.Parameter]]:

@@ -84,11 +84,14 @@ def write_shard(folder: Path, number: int, key: str, vocabulary_size: int, made:
     rows = tokens = 0
     with _whole(path) as arrow, _whole(rejects_path(folder, number)) as rejects:
         schema = shard_schema(vocabulary_size)
-        with pa.ipc.new_file(arrow, schema) as writer:
-            for documents in _regroup(_set_aside(made, rejects, counts, dropped)):
+        writer = pa.ipc.new_file(arrow, schema)
+        for documents in _regroup(_set_aside(made, rejects, counts, dropped)):
+            with _disk_errors(path):
                 writer.write_batch(record_batch(documents, schema))
-                rows += len(documents)
-                tokens += sum(len(document.ids) for document in documents)
+            rows += len(documents)
+            tokens += sum(len(document.ids) for document in documents)
+        with _disk_errors(path):
+            writer.close()
     entry = ShardEntry(path.name, rows, tokens, path.stat().st_size, sha256_file(path))
     record = ShardRecord(key, entry, rows + dropped.total(), dict(dropped), counts.to_json())
     record.save(folder, number)
@@ -101,7 +104,8 @@ def _set_aside(
     """Pass the documents on; write the rejects out and sum up the counts on the way."""
     for batch in made:
         for reject in batch.rejects:
-            rejects.write(reject_line(reject))
+            with _disk_errors(Path(rejects.name)):
+                rejects.write(reject_line(reject))
             dropped[reject.reason] += 1
         counts.add(batch.counts)
         yield batch.documents
@@ -158,12 +162,24 @@ def _offsets(lengths: list[int]) -> pa.Array:
 def _whole(path: Path) -> Iterator[BinaryIO]:
     """Open a file that gets its name only once it is written and flushed."""
     temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    with _disk_errors(path):
+        file = temporary.open("wb")
     try:
-        with temporary.open("wb") as file:
-            yield file
-        replace_whole(temporary, path)
-    except OSError as error:
-        raise DiskError(f"{path}: cannot be written: {error.strerror or error}") from error
+        yield file
+        with _disk_errors(path):
+            file.close()
+            replace_whole(temporary, path)
     finally:
         with suppress(OSError):
+            file.close()
+        with suppress(OSError):
             temporary.unlink()
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """Name the file that could not be written. Only around writing: what reading raises is told elsewhere."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskError(f"{path}: cannot be written: {error.strerror or error}") from error

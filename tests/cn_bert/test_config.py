@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cn_bert.config import flatten, load_recipe
+from cn_bert.training.run_folder import fill_recipe
 from corpus_tools import configs
 from corpus_tools.errors import MissingInputError, SettingsError
 
@@ -72,8 +73,6 @@ def test_a_recipe_of_ones_own_is_a_path(tmp_path) -> None:
 )
 def test_a_wrong_setting_names_place_and_remedy(change: str, message: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        from cn_bert.training.run_folder import fill_recipe
-
         fill_recipe(load_recipe("bert_wwm", [change]).recipe)
     assert message in str(caught.value)
     assert caught.value.exit_code == 64
@@ -111,7 +110,7 @@ def test_yaml_that_is_no_recipe_is_refused(tmp_path, text: str, message: str) ->
 
 
 def test_a_missing_recipe_file_is_missing_input() -> None:
-    with pytest.raises(MissingInputError, match="nowhere.yaml"):
+    with pytest.raises(MissingInputError, match=r"nowhere\.yaml"):
         load_recipe("nowhere.yaml")
 
 

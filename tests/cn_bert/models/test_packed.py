@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from transformers import BertConfig, BertModel, OpenAIGPTConfig, OpenAIGPTModel
@@ -35,7 +37,7 @@ def test_a_packed_row_equals_its_sequences_one_by_one(family: str) -> None:
         input_ids=ids, position_ids=positions, token_type_ids=ids % 2, layout=Layout.of(bounds)
     ).last_hidden_state[0]
     model.set_attn_implementation("eager")
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, end in pairwise(bounds):
         alone = model.base_model(input_ids=ids[:, start:end], token_type_ids=ids[:, start:end] % 2)
         torch.testing.assert_close(together[start:end], alone.last_hidden_state[0], atol=2e-6, rtol=0)
 
@@ -49,7 +51,7 @@ def test_gradients_of_a_packed_row_equal_the_sum_over_its_sequences() -> None:
     together = {name: p.grad.clone() for name, p in model.base_model.named_parameters() if p.grad is not None}
     model.zero_grad()
     model.set_attn_implementation("eager")
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, end in pairwise(bounds):
         model.base_model(input_ids=ids[:, start:end]).last_hidden_state.square().sum().backward()
     for name, parameter in model.base_model.named_parameters():
         if parameter.grad is not None:

@@ -95,10 +95,15 @@ def offsets_of(text):
     return small_vocabulary().corpus_tokenizer().encode(text, add_special_tokens=False).offsets
 
 
-@pytest.mark.parametrize("text", TEXTS)
-@pytest.mark.parametrize("name", ["jieba", "chars"])
-def test_flags_are_those_of_the_slow_twin(text, name):
-    segmenter = build_segmenter({"name": name})
+@pytest.fixture(scope="module")
+def jieba():
+    return build_segmenter({"name": "jieba"})
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
+@pytest.mark.parametrize("every", [None, 1, 3], ids=["jieba", "every", "third"])
+def test_flags_are_those_of_the_slow_twin(text, every, jieba):
+    segmenter = Words(every) if every else jieba
     made = encode(text, segmenter)
     offsets = offsets_of(text)
     if not offsets:
@@ -114,9 +119,7 @@ def test_flags_and_spans_are_those_of_the_slow_twin_wherever_spans_lie(data):
     text = data.draw(st.sampled_from([text for text in TEXTS if len(text) < 90 and offsets_of(text)]))
     edge = st.integers(0, len(text))
     pairs = data.draw(st.lists(st.tuples(edge, edge, st.booleans()), max_size=6))
-    spans = combine(
-        [[TextSpan(a, b, "名" if e else "语", "entity" if e else "phrase") for a, b, e in pairs if a < b]]
-    )
+    spans = combine([[TextSpan(a, b, "名" if e else "语", "entity" if e else "phrase") for a, b, e in pairs if a < b]])
     every = data.draw(st.integers(1, 5))
 
     made = encode(text, Words(every), Marks(*spans))
@@ -132,8 +135,8 @@ def test_flags_and_spans_are_those_of_the_slow_twin_wherever_spans_lie(data):
         assert (document.flags[start:end] & (IN_ENTITY, IN_PHRASE)[kind]).all()
 
 
-def test_words_are_whole_though_the_same_characters_stand_elsewhere():
-    made = encode("研究生命的起源，他是研究生。", build_segmenter({"name": "jieba"}))
+def test_words_are_whole_though_the_same_characters_stand_elsewhere(jieba):
+    made = encode("研究生命的起源，他是研究生。", jieba)
     flags = made.documents[0].flags
     assert np.flatnonzero(flags & WORD).tolist() == [0, 2, 4, 5, 7, 8, 9, 10, 13]
 
@@ -182,8 +185,8 @@ def test_a_document_without_a_token_is_rejected_and_the_others_go_on():
     assert [document.id for document in made.documents] == ["b"]
 
 
-def test_the_batch_does_not_matter():
-    made = Encoder(small_vocabulary(), build_segmenter({"name": "jieba"}))
+def test_the_batch_does_not_matter(jieba):
+    made = Encoder(small_vocabulary(), jieba)
     documents = [Document(str(n), "s", text) for n, text in enumerate(TEXTS)]
     together, counts = made.encode(documents), Counts()
     alone = [made.encode([document]) for document in documents]

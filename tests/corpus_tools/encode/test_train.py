@@ -57,8 +57,7 @@ def test_the_size_is_kept_and_both_kinds_get_room():
 
 def test_runs_agree_whatever_the_hash_seed_and_the_order_of_the_text():
     code = (
-        "from corpus_tools.encode.train import train_vocabulary as t;import sys;"
-        "print(t(sys.argv[1:], 180).fingerprint)"
+        "from corpus_tools.encode.train import train_vocabulary as t;import sys;print(t(sys.argv[1:], 180).fingerprint)"
     )
     runs = {
         subprocess.run([sys.executable, "-c", code, *texts], capture_output=True, text=True, check=True).stdout
@@ -97,7 +96,7 @@ def test_asked_entries_come_first_and_words_are_refused():
     assert made.tokens[old.size :] == ["鼯", "##tion"]
     with pytest.raises(SettingsError, match=r"l:4: '研究生' can never match"):
         extend_vocabulary(old, [], old.size + 5, [("研究生", "l:4")])
-    with pytest.raises(SettingsError, match=f"Take {old.size + 1} or more"):
+    with pytest.raises(SettingsError, match=f"ake {old.size + 1} or more"):
         extend_vocabulary(old, SENTENCES, old.size)
 
 

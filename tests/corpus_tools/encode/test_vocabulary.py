@@ -88,9 +88,10 @@ def test_a_saved_vocabulary_is_the_same_to_us_and_to_transformers(tmp_path, lowe
     assert theirs.model_max_length == 77
     assert theirs("我[MASK]你").input_ids == [made.cls_id, made.unk_id, made.mask_id, made.unk_id, made.sep_id]
     for text in ODD + SENTENCES:
-        assert theirs(text, add_special_tokens=False, truncation=False).input_ids == made.tokenizer().encode(
-            text, add_special_tokens=False
-        ).ids
+        assert (
+            theirs(text, add_special_tokens=False, truncation=False).input_ids
+            == made.tokenizer().encode(text, add_special_tokens=False).ids
+        )
 
 
 def test_what_transformers_saves_can_be_read(tmp_path, vocabulary):

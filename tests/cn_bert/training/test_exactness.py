@@ -1,0 +1,186 @@
+"""The promises of a run: the same losses on any number of ranks, whatever fits into memory, and after any stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import command, environment, losses, run_command
+
+from cn_bert.config import load_recipe
+from cn_bert.data.mixture import open_mixture
+from cn_bert.models import build_model
+from cn_bert.training.engine import Ranks
+from cn_bert.training.module import PretrainingModule
+from cn_bert.training.run_folder import fill_recipe
+from cn_bert.training.schedule import learning_rate, stage_of
+from cn_bert.training.stage import Stages
+
+TOTAL = 20
+
+
+@pytest.fixture(scope="module")
+def calm(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+    """The log of the run on one rank that nothing interrupts."""
+    out = tmp_path_factory.mktemp("calm") / "run"
+    done = run_command(command(shards, out))
+    assert done.returncode == 0, done.stderr
+    return losses(out)
+
+
+def bits(log: list[dict]) -> list[tuple[int, float, int]]:
+    return [(line["step"], line["loss"], line["tokens"]) for line in log]
+
+
+def assert_close(log: list[dict], calm: list[dict], relative: float = 1e-5) -> None:
+    assert [line["step"] for line in log] == list(range(1, TOTAL + 1))
+    for ours, theirs in zip(log, calm, strict=True):
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=relative), f"step {ours['step']}"
+        assert ours["tokens"] == theirs["tokens"]
+
+
+def test_the_loss_falls_and_starts_where_a_uniform_guess_is(calm: list[dict]) -> None:
+    first = calm[0]
+    assert first["mlm_loss"] == pytest.approx(torch.tensor(2500.0).log().item(), abs=0.4)
+    assert first["nsp_loss"] == pytest.approx(0.693, abs=0.15)
+    assert calm[13]["mlm_loss"] < first["mlm_loss"]
+
+
+def test_two_ranks_have_the_losses_of_one(shards: Path, tmp_path: Path, calm: list[dict]) -> None:
+    done = run_command(command(shards, tmp_path / "run", "--nproc", "2"))
+    assert done.returncode == 0, done.stderr
+    assert_close(losses(tmp_path / "run"), calm)
+
+
+@pytest.mark.parametrize("micro_rows", [1, 2, 100])
+def test_micro_rows_change_memory_and_nothing_else(tmp_path: Path, calm: list[dict], run_here, micro_rows: int) -> None:
+    assert_close(run_here(tmp_path / "run", f"micro_rows={micro_rows}"), calm)
+
+
+def test_deepspeed_equals_plain_pytorch(shards: Path, tmp_path: Path, calm: list[dict]) -> None:
+    """The twin: no engine, no ranks, no micro-batches; AdamW and a clip, written out."""
+    from conftest import SMALL
+
+    recipe = fill_recipe(load_recipe("bert_wwm", SMALL).recipe)
+    mixture = open_mixture([(str(shards), 1.0)], recipe.held_out)
+    stages = Stages(recipe, mixture, tmp_path, torch.device("cpu"))
+    torch.manual_seed(recipe.seed)
+    model = build_model(recipe.model, mixture.vocabulary.size, mixture.vocabulary.pad_id, 0.0)
+    module = PretrainingModule(model, torch.float32)
+    decayed = [p for n, p in model.named_parameters() if not n.endswith("bias") and "LayerNorm" not in n]
+    others = [p for n, p in model.named_parameters() if n.endswith("bias") or "LayerNorm" in n]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}], betas=(0.9, 0.999), eps=1e-6
+    )
+    alone = Ranks(0, 1, torch.device("cpu"))
+    for step in range(1, TOTAL + 1):
+        number, within = stage_of(recipe, step)
+        (batch,) = stages[number].batches(within, within + 1, alone)
+        total, pairs = torch.zeros(()), torch.zeros(())
+        for micro in batch.micro_batches:
+            hidden = module.encode(micro)
+            mlm, nsp = stages[number].objectives
+            total = total + mlm.loss(model, hidden, micro)[0]
+            pairs = pairs + nsp.loss(model, hidden, micro)[0]
+        loss = total / batch.counts["mlm"] + pairs / batch.counts["pair"]
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, step)
+        optimizer.step()
+        assert float(loss) == pytest.approx(calm[step - 1]["loss"], rel=1e-5), f"step {step}"
+
+
+def test_a_run_in_two_parts_is_bit_equal_to_one(tmp_path: Path, calm: list[dict], shards: Path) -> None:
+    first = run_command(command(shards, tmp_path / "run", "--max-steps", "9"))
+    assert first.returncode == 0, first.stderr
+    assert bits(losses(tmp_path / "run")) == bits(calm)[:9]
+    second = run_command(command(shards, tmp_path / "run"))
+    assert second.returncode == 0, second.stderr
+    assert bits(losses(tmp_path / "run")) == bits(calm)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGKILL, -9)])
+def test_a_stopped_run_goes_on_bit_equal(shards: Path, tmp_path: Path, calm: list[dict], number: int, code: int) -> None:
+    line = command(shards, tmp_path / "run", changes=("checkpoint.every_steps=2",))
+    going = subprocess.Popen(line, env=environment(), stderr=subprocess.DEVNULL)
+    wait_for_step(tmp_path / "run", 5, going)
+    going.send_signal(number)
+    assert going.wait(60) == code
+    assert len(bits_now(tmp_path / "run")) < TOTAL
+    again = run_command(line)
+    assert again.returncode == 0, again.stderr
+    assert "going on from step" in again.stderr
+    assert bits(losses(tmp_path / "run")) == bits(calm)
+
+
+def test_a_killed_launcher_leaves_no_rank_and_one_rank_finishes_what_two_began(
+    shards: Path, tmp_path: Path, calm: list[dict]
+) -> None:
+    going = subprocess.Popen(
+        command(shards, tmp_path / "run", "--nproc", "2", changes=("checkpoint.every_steps=3",)),
+        env=environment(),
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for_step(tmp_path / "run", 4, going)
+    going.kill()
+    going.wait(30)
+    deadline = time.monotonic() + 10
+    while ranks_of(tmp_path / "run") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not ranks_of(tmp_path / "run")
+    again = run_command(command(shards, tmp_path / "run", changes=("checkpoint.every_steps=3",)))
+    assert again.returncode == 0, again.stderr
+    assert_close(losses(tmp_path / "run"), calm)
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_zero_stages_have_the_losses_of_stage_0_and_resume_on_another_number_of_ranks(
+    shards: Path, tmp_path: Path, calm: list[dict], stage: int
+) -> None:
+    config = tmp_path / "zero.json"
+    config.write_text(json.dumps({"gradient_clipping": "auto", "zero_optimization": {"stage": stage}}))
+    first = run_command(
+        command(shards, tmp_path / "run", "--nproc", "2", "--max-steps", "8", "--deepspeed_config", str(config))
+    )
+    assert first.returncode == 0, first.stderr
+    second = run_command(command(shards, tmp_path / "run", "--deepspeed_config", str(config)))
+    assert second.returncode == 0, second.stderr
+    assert_close(losses(tmp_path / "run"), calm, relative=2e-5)
+
+
+def wait_for_step(out: Path, step: int, going: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 120
+    while not any(number >= step for number in bits_now(out)):
+        assert going.poll() is None, "the run ended before it could be stopped"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def bits_now(out: Path) -> list[int]:
+    try:
+        text = (out / "log.jsonl").read_text()
+    except FileNotFoundError:
+        return []
+    whole = text[: text.rfind("\n") + 1].splitlines()
+    return [line["step"] for line in map(json.loads, whole) if "loss" in line]
+
+
+def ranks_of(out: Path) -> list[int]:
+    """List the processes whose command line names a run."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and int(entry.name) != os.getpid():
+            try:
+                if str(out).encode() in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found

@@ -1,0 +1,331 @@
+"""Builds: the same bytes however they are cut short and shared out, and every document accounted for."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from odd_texts import ODD, SENTENCES
+
+from corpus_tools import build as building
+from corpus_tools.build import Progress, build, plan_build
+from corpus_tools.build_settings import BuildSettings
+from corpus_tools.errors import DataError, MissingInputError, OutOfMemoryError, OutputError, SettingsError, StoppedError
+from corpus_tools.schema import SENTENCE, WORD
+from corpus_tools.shards.read import open_shards
+from corpus_tools.shards.verify import verify
+from corpus_tools.storage import locked
+
+TESTS = Path(__file__).parent
+
+
+@pytest.fixture
+def settings(tmp_path, text_file, vocab_file):
+    """Six shards without jieba: characters are words."""
+    return BuildSettings(
+        inputs=(str(text_file),),
+        vocab=str(vocab_file),
+        out=str(tmp_path / "out"),
+        segmenter="chars",
+        tags=(),
+        split_bytes=120,
+        workers=1,
+    )
+
+
+def bytes_of(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(Path(folder).rglob("*"))
+        if path.is_file() and path.name != "report.html"
+    }
+
+
+def test_a_build_holds_what_a_finished_folder_holds_and_nothing_else(settings):
+    manifest = build(settings)
+    names = {path.name for path in Path(settings.out).iterdir()}
+    shards = {shard.file for shard in manifest.shards}
+    assert len(shards) > 3
+    assert names == shards | {"manifest.json", "tokenizer", "rejects.jsonl", "report.html"}
+    assert verify(settings.out).problems == []
+
+
+def test_shards_hold_the_documents_in_order_with_jiebas_words_and_the_tokenizers_ids(settings, text_file, vocabulary):
+    build(replace(settings, segmenter="jieba", tags=("nr", "ns", "nt", "nz")))
+    reader = open_shards(settings.out)
+    texts = text_file.read_text("utf-8").rstrip("\n").split("\n\n")
+    assert len(reader) == len(texts)
+    segmenter = building.make_encoder(replace(settings, segmenter="jieba")).encoder._segmenter
+    for number, text in enumerate(texts):
+        read = reader.document(number)
+        encoding = vocabulary.corpus_tokenizer().encode(text, add_special_tokens=False)
+        assert read.id == f"news.txt:{1 + 3 * number}"
+        assert read.ids.tolist() == encoding.ids
+        starts = set(segmenter.starts([text])[0].tolist())
+        for flag, (begin, end) in zip(read.flags.tolist(), encoding.offsets, strict=True):
+            if end - begin == 1:
+                assert bool(flag & WORD) == (begin in starts)
+    beijing = reader.document(1)
+    assert "ns" in {reader.kinds[kind]["name"] for kind in beijing.spans["kind"].tolist()}
+    assert np.count_nonzero(beijing.flags & SENTENCE) == 2
+
+
+def test_documents_in_are_documents_out_and_dropped_by_reason(settings, tmp_path):
+    path = tmp_path / "mixed.jsonl"
+    lines = [json.dumps({"id": f"文{n}", "text": text, "source": "测试"}) for n, text in enumerate(ODD)]
+    path.write_text("\n".join([*lines, "{bad", "[]", '{"text": 5}', '{"id": "x"}', '{"text": "\\u0000"}']), "utf-8")
+    manifest = build(replace(settings, inputs=(str(path),), split_bytes=1 << 20))
+    accounting = manifest.accounting
+    rejects = [json.loads(line) for line in (Path(settings.out) / "rejects.jsonl").read_text("utf-8").splitlines()]
+    assert accounting.documents_in == len(ODD) + 5
+    assert accounting.balances()
+    assert len(rejects) == sum(accounting.dropped.values())
+    reasons = [reject["reason"] for reject in rejects]
+    assert {reason: reasons.count(reason) for reason in reasons} == accounting.dropped
+    assert set(reasons) == {"bad_json", "not_an_object", "text_not_a_string", "no_text", "empty", "no_tokens"}
+    assert {reject["id"] for reject in rejects} >= {f"mixed.jsonl:{len(ODD) + 1}", "文0"}
+
+
+def test_workers_change_no_byte(settings, tmp_path):
+    build(settings)
+    other = replace(settings, out=str(tmp_path / "other"), workers=2)
+    build(other)
+    assert bytes_of(settings.out) == bytes_of(other.out)
+
+
+def test_a_finished_build_is_not_done_again(settings, monkeypatch):
+    first = build(settings)
+    monkeypatch.setattr(building._SplitWork, "run", lambda self, job: pytest.fail("done again"))
+    assert build(replace(settings, workers=2)) == first
+
+
+class Stopper:
+    """A progress callback that asks to stop after `n` shards."""
+
+    def __init__(self, n):
+        self.n = n
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.shards_done >= self.n:
+            os.kill(os.getpid(), signal.SIGTERM)
+            self.n = 10**9
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_stopped_build_keeps_its_shards_and_goes_on_to_the_same_bytes(settings, tmp_path, workers, monkeypatch):
+    whole = replace(settings, out=str(tmp_path / "whole"))
+    build(whole)
+    with pytest.raises(StoppedError, match=r"\d of \d+ shards are done. Run the same command"):
+        build(replace(settings, workers=workers), Stopper(2))
+    out = Path(settings.out)
+    kept = {path.name: path.stat().st_mtime_ns for path in out.glob("shard-*.arrow")}
+    assert len(kept) >= 2
+    assert not list(out.glob("*.tmp-*"))
+    assert not (out / ".lock").exists()
+    with pytest.raises(DataError, match="not finished"):
+        open_shards(out)
+
+    build(settings)
+
+    assert {name: (out / name).stat().st_mtime_ns for name in kept} == kept
+    assert bytes_of(out) == bytes_of(whole.out)
+
+
+def test_a_build_that_was_killed_goes_on_to_the_same_bytes(settings, tmp_path):
+    whole = replace(settings, out=str(tmp_path / "whole"))
+    slow = replace(settings, segmenter="by_function:worker_jobs:slowly", workers=2)
+    code = (
+        "import sys, json\n"
+        "from corpus_tools.build import BuildSettings, build\n"
+        "if __name__ == '__main__': build(BuildSettings(**json.loads(sys.argv[1])))"
+    )
+    script = tmp_path / "run.py"
+    script.write_text(code, "utf-8")
+    asked = {name: getattr(slow, name) for name in ("inputs", "vocab", "out", "segmenter", "split_bytes", "workers")}
+    process = subprocess.Popen(
+        [sys.executable, script, json.dumps(asked | {"tags": []})],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent.parent)])},
+        start_new_session=True,
+    )
+    out = Path(settings.out)
+    deadline = time.monotonic() + 60
+    while not list(out.glob("shard-*.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert (out / ".lock").exists()
+    assert not (out / "manifest.json").exists()
+    (out / "shard-00001.arrow.tmp-1").write_bytes(b"half")
+
+    made = build(slow)
+
+    build(replace(whole, segmenter=slow.segmenter))
+    assert made.fingerprint == open_shards(whole.out).fingerprint
+    assert bytes_of(out) == bytes_of(whole.out)
+
+
+def test_a_half_written_shard_is_done_again(settings):
+    with pytest.raises(StoppedError):
+        build(settings, Stopper(3))
+    shard = sorted(Path(settings.out).glob("shard-*.arrow"))[0]
+    content = shard.read_bytes()
+    shard.write_bytes(content[: len(content) // 2])
+    build(settings)
+    assert shard.read_bytes() == content
+
+
+def test_a_shard_that_was_cut_short_after_the_build_is_made_anew(settings):
+    fingerprint = build(settings).fingerprint
+    shard = Path(settings.out) / "shard-00001.arrow"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    assert build(settings).fingerprint == fingerprint
+    assert verify(settings.out).problems == []
+
+
+def test_a_worker_that_dies_once_costs_nothing(settings, text_file, tmp_path, monkeypatch):
+    text_file.write_text(text_file.read_text("utf-8") + "\n杀。\n", "utf-8")
+    monkeypatch.setenv("DEATHS", str(tmp_path / "died"))
+    manifest = build(replace(settings, segmenter="by_function:worker_jobs:dies_at_a_word", workers=2))
+    assert (tmp_path / "died").exists()
+    assert manifest.accounting.documents_out == 13
+
+
+def test_a_worker_that_always_dies_ends_the_build_with_the_place(settings, text_file):
+    text_file.write_text(text_file.read_text("utf-8") + "\n杀。\n", "utf-8")
+    with pytest.raises(OutOfMemoryError, match=r"news.txt \(bytes .*died twice") as caught:
+        build(replace(settings, segmenter="by_function:worker_jobs:always_dies_at_a_word", workers=2))
+    assert caught.value.exit_code == 71
+
+
+def test_an_error_in_a_users_function_is_told_as_it_is(settings):
+    with pytest.raises(FileNotFoundError, match="the users own"):
+        build(replace(settings, segmenter="by_function:worker_jobs:fails"))
+    assert not list(Path(settings.out).glob("*.tmp-*"))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"segmenter": "presegmented"}, "segmenter is "),
+        ({"cased": True}, "vocabulary is "),
+        ({"tags": ("ns",)}, "tags is not set there"),
+        ({"split_bytes": 500}, "split_bytes is 120 there and 500 here"),
+    ],
+)
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_folder_of_other_settings_is_left_alone(settings, change, named, finished):
+    if finished:
+        build(settings)
+    else:
+        with pytest.raises(StoppedError):
+            build(settings, Stopper(2))
+    before = bytes_of(settings.out)
+    with pytest.raises(OutputError, match=named) as caught:
+        build(replace(settings, **change))
+    assert caught.value.exit_code == 73
+    assert bytes_of(settings.out) == before
+
+
+def test_an_input_that_changed_is_other_settings(settings, text_file):
+    build(settings)
+    text_file.write_text("别的。\n", "utf-8")
+    with pytest.raises(OutputError, match=r"inputs: news\.txt is"):
+        build(settings)
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(settings):
+    out = Path(settings.out)
+    out.mkdir()
+    (out / "thesis.docx").touch()
+    with pytest.raises(OutputError, match=r"thesis\.docx"):
+        build(settings)
+    assert [path.name for path in out.iterdir()] == ["thesis.docx"]
+    with pytest.raises(OutputError, match="is a file"):
+        build(replace(settings, out=str(out / "thesis.docx")))
+
+
+def test_two_builds_do_not_write_one_folder(settings):
+    Path(settings.out).mkdir()
+    with locked(Path(settings.out)), pytest.raises(OutputError, match="is writing here"):
+        build(settings)
+
+
+def test_an_empty_corpus_is_an_error_that_leaves_the_folder_free(settings, tmp_path):
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text('{"text": ""}\nnot json\n', "utf-8")
+    with pytest.raises(DataError, match=r"no document is left of 2 .*bad_json 1") as caught:
+        build(replace(settings, inputs=(str(empty),)))
+    assert caught.value.exit_code == 65
+    assert build(settings).accounting.documents_out == 12
+
+
+def test_what_is_missing_is_named_before_anything_is_written(settings):
+    for change in ({"inputs": ("nowhere.txt",)}, {"vocab": "nowhere"}, {"entities": ((None, "nowhere.lst"),)}):
+        with pytest.raises(MissingInputError, match="nowhere"):
+            build(replace(settings, **change))
+    assert not Path(settings.out).exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"inputs": ()}, "no input"),
+        ({"workers": -1}, "workers: -1"),
+        ({"dictionaries": ("d.txt",)}, "only the segmenter jieba"),
+        ({"segmenter": "jeiba"}, "Did you mean 'jieba'"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings, change, said):
+    with pytest.raises(SettingsError, match=said):
+        build(replace(settings, **change))
+
+
+def test_lists_and_user_words_reach_every_worker(settings, tmp_path):
+    (tmp_path / "药.txt").write_text("云南白药\n", "utf-8")
+    (tmp_path / "语.txt").write_text("成立于\n", "utf-8")
+    (tmp_path / "user.dict").write_text("研究生命 100000\n", "utf-8")
+    asked = replace(
+        settings,
+        segmenter="jieba",
+        dictionaries=(str(tmp_path / "user.dict"),),
+        entities=((None, str(tmp_path / "药.txt")),),
+        phrases=(("句", str(tmp_path / "语.txt")),),
+        workers=2,
+    )
+    manifest = build(asked)
+    reader = open_shards(asked.out)
+    assert manifest.counters["entities"] == {"药": 2}
+    assert manifest.counters["phrases"] == {"句": 2}
+    assert np.flatnonzero(reader.flags(0) & WORD)[:2].tolist() == [0, 4]
+
+
+def test_a_dry_plan_writes_nothing_and_counts_the_splits(settings):
+    plan = plan_build(settings)
+    assert len(plan.splits) == len(build(settings).shards)
+    sizes = [job.split.n_bytes for job in plan.jobs]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_batches_change_no_byte(settings, tmp_path, monkeypatch):
+    build(settings)
+    monkeypatch.setattr(building, "BATCH_DOCUMENTS", 1)
+    other = replace(settings, out=str(tmp_path / "other"))
+    build(other)
+    assert bytes_of(settings.out) == bytes_of(other.out)
+
+
+def test_odd_texts_and_plain_ones_build_alike_cased_and_not(settings, tmp_path):
+    path = tmp_path / "odd.jsonl"
+    path.write_text("\n".join(json.dumps({"text": text}) for text in ODD + SENTENCES), "utf-8")
+    for cased in (True, False):
+        out = str(tmp_path / f"cased-{cased}")
+        build(replace(settings, inputs=(str(path),), cased=cased, segmenter="jieba", out=out))
+        assert verify(out).problems == []
