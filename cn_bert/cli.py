@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from cn_bert.finetune.commands import add_commands
 from corpus_tools.errors import DiskError, OutOfMemoryError, UserError
 
 EXAMPLES = """examples:
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(arguments)
     args.arguments = arguments
     try:
-        code: int = args.run(args)
+        code: int = args.func(args)
         return code
     except UserError as error:
         rank = os.environ.get("RANK", "0")
@@ -62,10 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_pretrain(verbs)
     _add_export(verbs)
     _add_verify(verbs)
-    from cn_bert.finetune.commands import add_fill_mask, add_finetune, add_predict
-
-    for add in (add_finetune, add_predict, add_fill_mask):
-        add(verbs)
+    add_commands(verbs)
     return parser
 
 
@@ -82,7 +80,7 @@ def _verb(verbs: Verbs, name: str, text: str) -> argparse.ArgumentParser:
 def _add_doctor(verbs: Verbs) -> None:
     parser = _verb(verbs, "doctor", "say what this machine has and lacks")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(run=_doctor)
+    parser.set_defaults(func=_doctor)
 
 
 def _doctor(args: argparse.Namespace) -> int:
@@ -99,7 +97,7 @@ def _doctor(args: argparse.Namespace) -> int:
 def _add_demo(verbs: Verbs) -> None:
     parser = _verb(verbs, "demo", "run the whole path on a small sample that ships with the package")
     parser.add_argument("--out", type=Path, default=Path("cn-bert-demo"), help="folder to write (default: %(default)s)")
-    parser.set_defaults(run=_demo)
+    parser.set_defaults(func=_demo)
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -111,7 +109,7 @@ def _demo(args: argparse.Namespace) -> int:
 
 def _add_recipes(verbs: Verbs) -> None:
     parser = _verb(verbs, "recipes", "list the recipes, tasks and axes that ship with the package")
-    parser.set_defaults(run=_recipes)
+    parser.set_defaults(func=_recipes)
 
 
 def _recipes(args: argparse.Namespace) -> int:
@@ -120,7 +118,7 @@ def _recipes(args: argparse.Namespace) -> int:
     for axis in ("recipes", "model", "sequences", "masking", "schedule", "tasks"):
         print(f"{axis}:")
         for name in configs.names(axis):
-            print(f"  {name:<16}{configs.title(axis, name)}")
+            print(f"  {name:<18}{configs.title(axis, name)}")
     return 0
 
 
@@ -128,7 +126,7 @@ def _add_show(verbs: Verbs) -> None:
     parser = _verb(verbs, "show", "print a recipe with every setting filled in and the file it came from")
     parser.add_argument("recipe", metavar="RECIPE", help="a name of `cn-bert recipes`, or a YAML file")
     _add_set(parser)
-    parser.set_defaults(run=_show)
+    parser.set_defaults(func=_show)
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -174,7 +172,7 @@ def _add_pretrain(verbs: Verbs) -> None:
         "--dry-run", action="store_true", help="check everything, say what would be done, write nothing"
     )
     _add_set(parser)
-    parser.set_defaults(run=_pretrain)
+    parser.set_defaults(func=_pretrain)
 
 
 def _pretrain(args: argparse.Namespace) -> int:
@@ -222,7 +220,7 @@ def _add_export(verbs: Verbs) -> None:
     parser.add_argument("run_folder", metavar="RUN", type=Path)
     parser.add_argument("--out", metavar="DIR", type=Path, required=True)
     parser.add_argument("--dry-run", action="store_true", help="say which checkpoint would be exported")
-    parser.set_defaults(run=_export)
+    parser.set_defaults(func=_export)
 
 
 def _export(args: argparse.Namespace) -> int:
@@ -244,7 +242,7 @@ def _add_verify(verbs: Verbs) -> None:
     parser = _verb(verbs, "verify", "compare a run's checkpoints with their manifests")
     parser.add_argument("run_folder", metavar="RUN", type=Path)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(run=_verify)
+    parser.set_defaults(func=_verify)
 
 
 def _verify(args: argparse.Namespace) -> int:

@@ -209,6 +209,7 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Loaded:
         if not key.startswith("use."):
             _set(tree, key, value, origin)
     _name_to_masking(tree, origin)
+    _set_every_masking(tree, sets, origin)
     return Loaded(name, _check(tree, origin, configs.place("recipes", name)), origin)
 
 
@@ -292,6 +293,15 @@ def _name_to_masking(tree: dict[str, Any], origin: dict[str, str]) -> None:
             name = stage["masking"]
             stage["masking"] = _copy(masking_settings(name))
             _note(stage["masking"], f"stages.{number}.masking", configs.place("masking", name), origin)
+
+
+def _set_every_masking(tree: dict[str, Any], sets: Sequence[tuple[str, Any]], origin: dict[str, str]) -> None:
+    """Carry `--set masking.rate=0.2` into the stages that bring a masking of their own: it is said of the whole run."""
+    for number, stage in enumerate(tree.get("stages") or []):
+        if isinstance(stage, dict) and isinstance(stage.get("masking"), dict):
+            for key, value in sets:
+                if key.startswith("masking."):
+                    _set(tree, f"stages.{number}.{key}", value, origin)
 
 
 def _check(tree: Mapping[str, Any], origin: Mapping[str, str], recipe_place: str) -> Recipe:

@@ -162,8 +162,7 @@ def _amount(splits: Sequence[Split]) -> str:
 
 
 def _say_build(manifest: Manifest, plan: BuildPlan, last: Progress | None) -> None:
-    _print_rows(summary.headline(manifest))
-    _print_kinds(manifest)
+    _print_headline(manifest)
     if last is None:
         print("\nThe build was finished already; nothing was done.")
     elif last.documents:
@@ -216,8 +215,7 @@ def run_stats(args: Namespace) -> int:
     if args.json:
         _print_json(summary.to_json(reader, found))
         return 0
-    _print_rows(summary.headline(reader.manifest))
-    _print_kinds(reader.manifest)
+    _print_headline(reader.manifest)
     print("\ndocuments by tokens")
     _print_shares(list(zip(summary.length_labels(), found.documents_by_length, strict=True)))
     print("\nwords by tokens")
@@ -284,7 +282,8 @@ def _print_shares(rows: Sequence[tuple[str, int]]) -> None:
     _print_table([(name, number(count), summary.share(count, whole)) for name, count in rows], justify="right")
 
 
-def _print_kinds(manifest: Manifest) -> None:
+def _print_headline(manifest: Manifest) -> None:
+    _print_table([(name, number(value), note) for name, value, note in summary.headline(manifest)], justify="right")
     if rows := summary.kind_rows(manifest):
         print("\nentities and phrases")
         _print_table([(f"{kind} ({mark})", number(count)) for mark, kind, count in rows], justify="right")

@@ -43,7 +43,7 @@ _SAID: Final[dict[Outcome, str]] = {
     "random": "was→becomes",
     "keep": "stays, to be predicted",
 }
-_STYLE: Final = """
+STYLE: Final = """
 .tokens { max-width: none; line-height: 2.15; font-size: 1.06rem; overflow-wrap: anywhere; }
 .tokens .entity { padding: .18em 0; background: hsl(var(--hue) 75% 55% / .3); }
 .tokens .phrase { border-bottom: 2px solid hsl(var(--line) 65% 50%); }
@@ -152,12 +152,24 @@ def preview_html(
     Raises:
         SettingsError: as `sample`.
     """
+    sections = preview_sections(reader, masker, n, seed, row_tokens)
+    lead = "A space stands before each word. What a masked token was is shown, not [MASK] itself."
+    return page(title, sections, lead=lead, style=STYLE)
+
+
+def preview_sections(
+    reader: ShardReader, masker: Masker, n: int = 20, seed: int = 0, row_tokens: int = 512
+) -> list[Section]:
+    """Write a legend and the masked sequences as sections of a page that has STYLE.
+
+    Raises:
+        SettingsError: as `sample`.
+    """
     sections = [Section("Legend", [_html_legend(reader)])]
     for number, shown in enumerate(sample(reader, masker, n, seed, row_tokens), start=1):
         parts = [tag("p", shown.summary, class_="note"), _html_tokens(shown, reader)]
         sections.append(Section(f"{number}. {shown.title}", parts))
-    lead = "A space stands before each word. What a masked token was is shown, not [MASK] itself."
-    return page(title, sections, lead=lead, style=_STYLE)
+    return sections
 
 
 def _glyphs(sequence: Sequence, drawn: Drawn, vocabulary: Vocabulary, kinds: list[dict[str, str]]) -> list[Glyph]:

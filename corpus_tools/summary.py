@@ -25,29 +25,30 @@ LENGTH_EDGES: Final = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 LONGEST_WORD: Final = 10
 """Words of more tokens are counted together."""
 
-Row = tuple[str, int | str]
+Row = tuple[str, int, str]
+"""A name, its number, and what it amounts to."""
 
 
 def headline(manifest: Manifest) -> list[Row]:
-    """Return the main numbers of a folder, named: documents, tokens, words, and how well it went."""
+    """Return the main numbers of a folder: documents, tokens, words, and how well it went."""
     counts, accounting = Counts.from_json(manifest.counters), manifest.accounting
-    rows: list[Row] = [
-        ("documents read", accounting.documents_in),
-        ("documents kept", accounting.documents_out),
-        *((f"dropped: {reason}", n) for reason, n in sorted(accounting.dropped.items())),
-        ("characters", counts.characters),
-        ("tokens", counts.tokens),
-        ("words", counts.words),
-        ("sentences", counts.sentences),
-        ("tokens a word", f"{counts.tokens / max(counts.words, 1):.2f}"),
-        ("[UNK]", f"{counts.unknown_tokens:,} ({share(counts.unknown_tokens, counts.tokens)} of tokens)"),
-        ("tokens across two words", f"{counts.straddling_tokens:,} ({share(counts.straddling_tokens, counts.tokens)})"),
-        *((REASONS.get(reason, reason), n) for reason, n in sorted(counts.rejected.items())),
-        ("long runs cut", counts.long_runs_cut),
-        ("shards", len(manifest.shards)),
-        ("bytes a token", f"{manifest.bytes / max(manifest.tokens, 1):.2f}"),
+    unknown = f"{share(counts.unknown_tokens, counts.tokens)} of tokens"
+    straddling = f"{share(counts.straddling_tokens, counts.tokens)} of tokens"
+    return [
+        ("documents read", accounting.documents_in, ""),
+        ("documents kept", accounting.documents_out, ""),
+        *((f"dropped: {reason}", n, "") for reason, n in sorted(accounting.dropped.items())),
+        ("characters", counts.characters, ""),
+        ("tokens", counts.tokens, f"{counts.tokens / max(counts.words, 1):.2f} a word"),
+        ("words", counts.words, ""),
+        ("sentences", counts.sentences, ""),
+        ("[UNK]", counts.unknown_tokens, unknown),
+        ("tokens across two words", counts.straddling_tokens, straddling),
+        *((REASONS.get(reason, reason), n, "not marked") for reason, n in sorted(counts.rejected.items())),
+        ("long runs cut", counts.long_runs_cut, ""),
+        ("shards", len(manifest.shards), ""),
+        ("bytes", manifest.bytes, f"{manifest.bytes / max(manifest.tokens, 1):.2f} bytes a token"),
     ]
-    return rows
 
 
 def kind_rows(manifest: Manifest) -> list[tuple[str, str, int]]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from cn_bert.evaluate import cmrc
 from cn_bert.finetune.features import Feature, Output, Run
 from cn_bert.finetune.files import read_json
 from cn_bert.finetune.task import ReadingTask
-from cn_bert.finetune.windows import Offsets, best_stretch, cut_windows, locate_answer, tokens_of
+from cn_bert.finetune.windows import Floats, Offsets, best_stretch, cut_windows, locate_answer, tokens_of
 from corpus_tools.errors import DataError
 
 
@@ -46,6 +46,25 @@ class Window:
     end: int
     prefix: int
     feature: Feature
+
+
+class _PassageScores(NamedTuple):
+    """What the model said of a window's passage tokens, which begin at token `start` of the passage. [N] each"""
+
+    start: int
+    begins: Floats
+    ends: Floats
+
+    @classmethod
+    def of(cls, window: Window, output: Output) -> _PassageScores:
+        passage = slice(window.prefix, window.prefix + window.end - window.start)
+        return cls(window.start, output["start_logits"][passage], output["end_logits"][passage])
+
+    def score(self, first: int, last: int) -> float:
+        """Return the score of passage tokens [first, last], minus infinity where the window does not hold both."""
+        if first < self.start or last >= self.start + len(self.begins):
+            return -np.inf
+        return float(self.begins[first - self.start]) + float(self.ends[last - self.start])
 
 
 @dataclass(frozen=True)
@@ -113,8 +132,8 @@ class Reading:
     def predict(self, examples: Sequence[Question], tokenizer: Any, run: Run) -> list[dict[str, Any]]:
         """Return for each question `id`, `answer`, `start` (a character of the passage) and `probability`.
 
-        The probability is the stretch's share among all permitted stretches of all windows. An empty passage has the
-        answer "" with probability 0.
+        The probability is the stretch's share among all permitted stretches, summed over the windows that hold it. An
+        empty passage has the answer "" with probability 0.
         """
         encoded = _encode(examples, tokenizer, self.task.max_question_tokens)
         windows = self.windows(examples, encoded, tokenizer)
@@ -126,20 +145,17 @@ class Reading:
         ]
 
     def _answer(self, question: Question, offsets: Offsets, scored: Iterator[tuple[Window, Output]]) -> dict[str, Any]:
-        best, answer, start, total = -np.inf, "", 0, -np.inf
-        for window, output in scored:
-            if window.start == window.end:
-                continue
-            passage = slice(window.prefix, window.prefix + window.end - window.start)
-            begins, ends = output["start_logits"][passage], output["end_logits"][passage]
-            stretch, sum_here = best_stretch(begins, ends, self.task.max_answer_tokens)
-            total = float(np.logaddexp(total, sum_here))
-            if stretch.score > best:
-                best = stretch.score
-                start, end = offsets[window.start + stretch.first, 0], offsets[window.start + stretch.last, 1]
-                answer = question.passage[start:end]
-        probability = float(np.exp(best - total)) if answer else 0.0
-        return {"answer": answer, "start": int(start), "probability": probability}
+        parts = [_PassageScores.of(window, output) for window, output in scored if window.start < window.end]
+        if not parts:
+            return {"answer": "", "start": 0, "probability": 0.0}
+        found = [best_stretch(part.begins, part.ends, self.task.max_answer_tokens) for part in parts]
+        (best, _), part = max(zip(found, parts, strict=True), key=lambda pair: pair[0][0].score)
+        first, last = part.start + best.first, part.start + best.last
+        everything = np.logaddexp.reduce([total for _, total in found])
+        here = np.logaddexp.reduce([part.score(first, last) for part in parts])
+        start, end = int(offsets[first, 0]), int(offsets[last, 1])
+        probability = float(np.exp(here - everything))
+        return {"answer": question.passage[start:end], "start": start, "probability": probability}
 
     def score(self, examples: Sequence[Question], predictions: Sequence[dict[str, Any]]) -> dict[str, float]:
         """Return exact match and F1 by CMRC 2018's rule, in percent."""
@@ -172,7 +188,7 @@ def _target(question: Question, offsets: Offsets, counts: dict[str, int]) -> tup
     tokens = tokens_of(offsets, *span) if span else None
     if span is None or tokens is None:
         return None
-    counts["moved_answers"] += span[0] != question.answer_start
+    counts["moved_answers"] += not question.passage.startswith(question.answers[0], max(question.answer_start, 0))
     counts["off_token_edges"] += (offsets[tokens[0], 0], offsets[tokens[1], 1]) != span
     return tokens
 

@@ -1,4 +1,4 @@
-"""Train one seed with transformers' Trainer: AdamW, a rate that rises and falls in lines, dynamic padding.
+"""Train one seed with transformers' Trainer: AdamW, a rate that rises and falls in lines, batches of like length.
 
 The model at the end of the last epoch is the result; no epoch is chosen on dev.
 """
@@ -17,6 +17,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from cn_bert.finetune.encoder import pad
 from cn_bert.finetune.features import Feature
+from cn_bert.finetune.order import LikeLengths
 from cn_bert.finetune.task import Task
 from corpus_tools.errors import NotFiniteError, OutOfMemoryError
 
@@ -59,7 +60,9 @@ def train(
         OutOfMemoryError: a step does not fit.
     """
     steps = steps_of(task, len(features))
-    trainer = Trainer(
+    lengths = [len(feature["input_ids"]) for feature in features]
+    trainer = _Trainer(
+        LikeLengths(lengths, task.batch_size, seed),
         model=model,
         args=_arguments(task, steps, seed, precision, folder),
         train_dataset=list(features),
@@ -95,7 +98,6 @@ def _arguments(task: Task, steps: int, seed: int, precision: str, folder: Path) 
         seed=seed,
         bf16=precision == "bf16",
         use_cpu=not torch.cuda.is_available(),
-        train_sampling_strategy="group_by_length",
         remove_unused_columns=False,
         save_strategy="no",
         eval_strategy="no",
@@ -106,6 +108,17 @@ def _arguments(task: Task, steps: int, seed: int, precision: str, folder: Path) 
     )
     arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs would each take a batch of batch_size, by DataParallel
     return arguments
+
+
+class _Trainer(Trainer):  # type: ignore[misc]
+    """Trainer with an order of its own."""
+
+    def __init__(self, order: LikeLengths, **settings: Any) -> None:
+        self._order = order
+        super().__init__(**settings)
+
+    def _get_train_sampler(self, *_: Any) -> LikeLengths:
+        return self._order
 
 
 class _Watch(TrainerCallback):  # type: ignore[misc]

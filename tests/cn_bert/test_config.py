@@ -92,6 +92,11 @@ def test_on_the_command_line_that_number_is_a_number() -> None:
     assert load_recipe("bert_wwm", ["optimizer.peak_lr=3e-4"]).recipe.optimizer.peak_lr == 3e-4
 
 
+def test_a_masking_rate_of_the_command_line_reaches_stages_with_a_masking_of_their_own() -> None:
+    recipe = load_recipe("ernie", ["masking.rate=0.3"]).recipe
+    assert {recipe.stage_masking(stage)["rate"] for stage in recipe.stages} == {0.3}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

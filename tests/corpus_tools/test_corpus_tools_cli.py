@@ -1,0 +1,219 @@
+"""The command line: what each verb prints, and the code it ends with."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from odd_texts import SENTENCES
+
+from corpus_tools.cli import main
+from corpus_tools.commands import list_file
+from corpus_tools.encode.vocabulary import load_vocabulary
+
+VERBS = ["vocab", "build", "preview", "audit", "stats", "verify", "segment"]
+
+
+@pytest.fixture
+def folder(tmp_path, text_file, vocab_file, capsys):
+    """A finished shard folder with an entity list and a phrase list."""
+    (tmp_path / "药.txt").write_text("云南白药\t9\n中国\n", "utf-8")
+    (tmp_path / "语.txt").write_text("成立于\n", "utf-8")
+    out = tmp_path / "out"
+    lists = ["--entities", f"名={tmp_path / '药.txt'}", "--phrases", str(tmp_path / "语.txt")]
+    assert main(build_line(text_file, vocab_file, out, *lists)) == 0
+    capsys.readouterr()
+    return out
+
+
+def build_line(text_file, vocab_file, out, *more):
+    basic = ["--vocab", str(vocab_file), "--out", str(out), "--segmenter", "chars", "--workers", "1"]
+    return ["build", str(text_file), *basic, *more]
+
+
+def run(*words, stdin=b""):
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run(
+        [sys.executable, "-m", "corpus_tools", *words], input=stdin, capture_output=True, env=environment
+    )
+
+
+def test_every_verb_has_help_with_an_example(capsys):
+    for words in ([], *([verb] for verb in VERBS)):
+        with pytest.raises(SystemExit) as caught:
+            main([*words, "--help"])
+        assert caught.value.code == 0
+        assert "example" in capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from corpus_tools.cli import build_parser; build_parser();"
+        "print(sorted({'torch', 'transformers', 'numpy', 'datasets', 'jieba'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_wrong_command_line_ends_with_2():
+    for words in ([], ["biuld"], ["build"], ["audit", "x"]):
+        with pytest.raises(SystemExit) as caught:
+            main(words)
+        assert caught.value.code == 2
+
+
+def test_build_says_what_became_of_the_documents_and_what_to_do_next(text_file, vocab_file, tmp_path, capsys):
+    assert main(build_line(text_file, vocab_file, tmp_path / "out")) == 0
+    said = capsys.readouterr().out
+    for words in (
+        "documents read",
+        "documents kept",
+        "[UNK]",
+        "bytes a token",
+        "tokens a second",
+        "next: corpus-tools",
+    ):
+        assert words in said
+    assert main(build_line(text_file, vocab_file, tmp_path / "out")) == 0
+    assert "finished already" in capsys.readouterr().out
+
+
+def test_a_dry_run_writes_nothing(text_file, vocab_file, tmp_path, capsys):
+    before = sorted(tmp_path.iterdir())
+    assert main(build_line(text_file, vocab_file, tmp_path / "out", "--dry-run")) == 0
+    assert "shard 0: news.txt from line 1" in capsys.readouterr().out
+    assert main(["vocab", str(text_file), "--size", "200", "--out", str(tmp_path / "v"), "--dry-run"]) == 0
+    assert "200 entries" in capsys.readouterr().out
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_dry_run_of_a_finished_build_says_so(folder, text_file, vocab_file, capsys):
+    assert main([*build_line(text_file, vocab_file, folder), "--dry-run"]) == 73
+    assert "entities is lexicon" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        (lambda line, _: line.__setitem__(1, "nowhere.txt"), 66, "nowhere.txt"),
+        (lambda line, _: line.__setitem__(3, "nowhere"), 66, "nowhere"),
+        (lambda line, _: line.extend(["--segmenter", "jeiba"]), 64, "Did you mean 'jieba'"),
+        (lambda line, _: line.extend(["--entities", "gone.txt"]), 66, "gone.txt"),
+        (lambda line, path: path.write_text("", "utf-8"), 65, "no document is left"),
+        (lambda line, path: line.__setitem__(3, str(path)), 65, "the entry is blank"),
+        (lambda line, path: line.__setitem__(5, str(path)), 73, "is a file"),
+        (lambda line, _: line.__setitem__(5, "/proc/none/out"), 74, "cannot be made"),
+    ],
+)
+def test_bad_input_ends_with_its_code_and_a_message_alone(text_file, vocab_file, tmp_path, change, code, said, capsys):
+    line = build_line(text_file, vocab_file, tmp_path / "out")
+    change(line, text_file)
+    assert main(line) == code
+    told = capsys.readouterr().err
+    assert told.startswith("corpus-tools: ")
+    assert "Traceback" not in told
+    assert said in told
+
+
+@pytest.mark.parametrize("name", ["char", "wwm", "phrase", "entity", "ernie_char", "ernie_phrase", "ernie_entity"])
+def test_audit_keeps_its_promises_for_every_masking(folder, name, capsys):
+    assert main(["audit", str(folder), "--masking", name, "--row-tokens", "16", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"mask_rate", "expected_rate", "partly_masked_units", "corrupted", "specials_masked"} <= found.keys()
+    assert found["partly_masked_units"] == found["specials_masked"] == 0
+    assert found["corrupted"].keys() == {"mask", "random", "keep"}
+
+
+def test_audit_prints_a_table_for_people(folder, capsys):
+    assert main(["audit", str(folder), "--masking", "wwm"]) == 0
+    assert "mask_rate" in capsys.readouterr().out
+
+
+def test_preview_prints_and_writes_a_page(folder, tmp_path, capsys):
+    assert main(["preview", str(folder), "--masking", "entity", "--n", "3"]) == 0
+    assert "3. news.txt" in capsys.readouterr().out
+    page = tmp_path / "preview.html"
+    assert main(["preview", str(folder), "--masking", "wwm", "--html", str(page)]) == 0
+    assert page.read_text("utf-8").startswith("<!doctype html>")
+    assert "<script" not in page.read_text("utf-8")
+
+
+def test_an_unknown_masking_names_the_near_one(folder, capsys):
+    assert main(["preview", str(folder), "--masking", "wmm"]) == 64
+    assert "Did you mean 'wwm'" in capsys.readouterr().err
+
+
+def test_stats_agree_with_the_shards(folder, capsys):
+    assert main(["stats", str(folder), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["documents"] == found["documents_in"] == 12
+    assert sum(found["documents_by_length"].values()) == 12
+    assert sum(n * count for n, count in enumerate(found["words_by_length"], start=1)) <= found["tokens"]
+    assert found["counters"]["entities"]["名"] > 0
+    assert main(["stats", str(folder)]) == 0
+    assert "名 (entity)" in capsys.readouterr().out
+
+
+def test_verify_ends_with_65_where_a_byte_changed(folder, capsys):
+    assert main(["verify", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sound"] is True
+    shard = next(folder.glob("*.arrow"))
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    assert main(["verify", str(folder)]) == 65
+    assert "its bytes are not those" in capsys.readouterr().out
+
+
+def test_vocab_is_what_build_takes(text_file, tmp_path, capsys):
+    out = tmp_path / "vocab"
+    assert main(["vocab", str(text_file), "--size", "180", "--out", str(out)]) == 0
+    assert "fingerprint" in capsys.readouterr().out
+    assert load_vocabulary(out).size <= 180
+    assert main(build_line(text_file, out, tmp_path / "out")) == 0
+    assert main(["vocab", str(text_file), "--size", "180", "--out", str(out)]) == 73
+
+
+def test_vocab_extends_and_refuses_words(text_file, vocab_file, tmp_path, capsys):
+    old = load_vocabulary(vocab_file)
+    (tmp_path / "add.txt").write_text("鼯\n\n研究生\n", "utf-8")
+    line = ["vocab", str(text_file), "--size", str(old.size + 9), "--out", str(tmp_path / "v")]
+    assert main([*line, "--extend", str(vocab_file), "--add", str(tmp_path / "add.txt")]) == 64
+    assert "add.txt:3: '研究生' can never match" in capsys.readouterr().err
+    assert main([*line, "--extend", str(vocab_file)]) == 0
+    assert load_vocabulary(tmp_path / "v").tokens[: old.size] == old.tokens
+    assert main([*line[:-1], str(tmp_path / "w"), "--add", str(tmp_path / "add.txt")]) == 64
+
+
+def test_segment_cuts_standard_input_line_by_line(tmp_path):
+    done = run("segment", "--separator", "/", stdin=f"{SENTENCES[0]}\n\n a b\u2028c".encode())
+    assert done.returncode == 0
+    assert done.stdout.decode() == "研究/生命/的/起源/，/他/是/研究生/。\n\na/b/c\n"
+    bad = run("segment", stdin="好\n".encode() + b"\xff\n")
+    assert bad.returncode == 65
+    assert "line 2: not UTF-8" in bad.stderr.decode()
+
+
+def test_a_reader_that_goes_away_is_no_error(folder):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "corpus_tools", "segment", "--segmenter", "chars"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, told = process.communicate("好\n".encode() * 10_000)
+    assert told == b""
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "path"),
+    [("a.txt", None, "a.txt"), ("k=a.txt", "k", "a.txt"), ("x/k=a.txt", None, "x/k=a.txt"), ("=a", None, "=a")],
+)
+def test_a_list_may_name_its_kind(text, kind, path):
+    assert list_file(text) == (kind, path)
