@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from cn_bert.accelerator import name_accelerator
 from cn_bert.finetune.commands import add_commands
 from corpus_tools.errors import DiskError, OutOfMemoryError, UserError
 
@@ -185,6 +186,7 @@ def _pretrain(args: argparse.Namespace) -> int:
             raise UsageError(f"--{option.replace('_', '-')} {getattr(args, option)}: at least 1")
     if args.nproc is not None and args.nproc > 1 and "RANK" not in os.environ and not args.dry_run:
         return _start_ranks(args)
+    name_accelerator()
     from cn_bert.training.engine import end_ranks
     from cn_bert.training.run import Request, pretrain
 
@@ -224,6 +226,7 @@ def _add_export(verbs: Verbs) -> None:
 
 
 def _export(args: argparse.Namespace) -> int:
+    name_accelerator()
     from cn_bert.training import checkpoint
     from cn_bert.training.export import CHECKPOINTS, export
 
@@ -246,6 +249,7 @@ def _add_verify(verbs: Verbs) -> None:
 
 
 def _verify(args: argparse.Namespace) -> int:
+    name_accelerator()
     from cn_bert.training import checkpoint
     from cn_bert.training.export import CHECKPOINTS
     from corpus_tools.errors import MissingInputError, UnverifiedError

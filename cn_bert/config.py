@@ -6,14 +6,13 @@ command line. Each leaf remembers the file it came from, so `cn-bert show` and e
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from cn_bert.settings import Settings, explain, parse_change, put
 from corpus_tools import configs
 from corpus_tools.errors import SettingsError, nearest
 from corpus_tools.masking import masking_settings
@@ -27,11 +26,7 @@ OPTIMIZER_RATES: Final[Mapping[str, Callable[[int], float]]] = {
 of its paper (arXiv:1904.00962: 1.25e-3 at 2,048 rows), so 1.4e-3 at BERT-wwm's 2,560 rows and 5.4e-4 at its 384."""
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
-
-
-class ModelSettings(_Settings):
+class ModelSettings(Settings):
     """Shape of the encoder, in transformers' own names."""
 
     family: Literal["bert", "ernie"] = "bert"
@@ -52,14 +47,14 @@ class ModelSettings(_Settings):
         return self
 
 
-class ObjectiveSettings(_Settings):
+class ObjectiveSettings(Settings):
     """A loss and its weight in the sum."""
 
     name: str
     weight: Annotated[float, Field(gt=0)] = 1.0
 
 
-class OptimizerSettings(_Settings):
+class OptimizerSettings(Settings):
     """The update rule. Biases and LayerNorm weights are never decayed."""
 
     name: Literal["adamw", "lamb"] = "adamw"
@@ -72,17 +67,17 @@ class OptimizerSettings(_Settings):
     """Largest global norm of the gradient; 0 switches clipping off."""
 
 
-class ScheduleSettings(_Settings):
+class ScheduleSettings(Settings):
     """The learning rate over the steps of the whole run."""
 
     warmup_steps: Annotated[int | None, Field(ge=0)] = None
     """None: `warmup_share` of the run."""
     warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.01
     decay: Literal["linear", "constant"] = "linear"
-    """linear reaches 0 at the run's last step."""
+    """linear meets 0 one step after the run's last."""
 
 
-class StageSettings(_Settings):
+class StageSettings(Settings):
     """Steps of one shape. A step is `batch_rows` rows of `row_tokens` over all ranks."""
 
     steps: Annotated[int, Field(ge=1)]
@@ -94,30 +89,30 @@ class StageSettings(_Settings):
     """None: the recipe's."""
 
 
-class CheckpointSettings(_Settings):
+class CheckpointSettings(Settings):
     every_steps: Annotated[int, Field(ge=1)] = 1000
     keep: Annotated[int, Field(ge=1)] = 2
     """How many of the newest are kept."""
 
 
-class LogSettings(_Settings):
+class LogSettings(Settings):
     every_steps: Annotated[int, Field(ge=1)] = 10
     tensorboard: bool = True
 
 
-class EvaluateSettings(_Settings):
+class EvaluateSettings(Settings):
     every_steps: Annotated[int, Field(ge=1)] = 1000
     max_rows: Annotated[int, Field(ge=1)] = 256
     """At most so many rows of held-out text are scored, always the same ones."""
 
 
-class DataSource(_Settings):
+class DataSource(Settings):
     path: str
     weight: Annotated[float, Field(gt=0)] = 1.0
     """How often an epoch walks its documents; 0.5 takes each second one, drawn anew every epoch."""
 
 
-class Recipe(_Settings):
+class Recipe(Settings):
     """Everything a pre-training run depends on, but for the data's bytes and the machine."""
 
     model: ModelSettings
@@ -195,7 +190,7 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Loaded:
         MissingInputError: the recipe is a path and no file is there.
     """
     own = configs.load("recipes", name)
-    sets = [_parse_change(change) for change in changes]
+    sets = [_parse(change) for change in changes]
     use = dict(own.pop("use", None) or {})
     use.update({key.removeprefix("use."): value for key, value in sets if key.startswith("use.")})
     tree: dict[str, Any] = {}
@@ -213,19 +208,11 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Loaded:
     return Loaded(name, _check(tree, origin, configs.place("recipes", name)), origin)
 
 
-def _parse_change(change: str) -> tuple[str, Any]:
-    key, equals, text = change.partition("=")
-    if not equals or not key:
-        raise SettingsError(f"--set {change}: expected KEY=VALUE, for example --set masking.rate=0.2")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"--set {change}: the value is not YAML: {error}") from error
-    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value):
-        value = float(value)  # YAML 1.1 reads 1e-4 as text; on a command line only the number can be meant
-    if key in ("model", "sequences", "masking") and isinstance(value, str):
-        key = f"use.{key}"
-    return key, value
+def _parse(change: str) -> tuple[str, Any]:
+    """Read a `--set`; `model=tiny` is short for `use.model=tiny`."""
+    key, value = parse_change(change)
+    short = key in ("model", "sequences", "masking") and isinstance(value, str)
+    return (f"use.{key}" if short else key), value
 
 
 def _merge(tree: dict[str, Any], new: Mapping[str, Any], place: str, origin: dict[str, str], path: str = "") -> None:
@@ -259,31 +246,8 @@ def _note(value: Any, where: str, place: str, origin: dict[str, str]) -> None:
 
 
 def _set(tree: dict[str, Any], key: str, value: Any, origin: dict[str, str]) -> None:
-    *parents, last = key.split(".")
-    node: Any = tree
-    for depth, part in enumerate(parents):
-        node = _child(node, part, ".".join(parents[: depth + 1]))
-    if isinstance(node, list):
-        number = _index(node, last, key)
-        node[number] = value
-    else:
-        node[last] = value
+    put(tree, key, value)
     _note(value, key, "--set", origin)
-
-
-def _child(node: Any, part: str, where: str) -> Any:
-    if isinstance(node, list):
-        return node[_index(node, part, where)]
-    child = node.setdefault(part, {})
-    if child is None or not isinstance(child, dict | list):
-        raise SettingsError(f"--set {where}: this is a single value and has no keys below it")
-    return child
-
-
-def _index(node: list[Any], part: str, where: str) -> int:
-    if not part.isdecimal() or int(part) >= len(node):
-        raise SettingsError(f"--set {where}: '{part}' is not one of the numbers 0 to {len(node) - 1}")
-    return int(part)
 
 
 def _name_to_masking(tree: dict[str, Any], origin: dict[str, str]) -> None:
@@ -314,30 +278,7 @@ def _check(tree: Mapping[str, Any], origin: Mapping[str, str], recipe_place: str
 def _explain(fault: Mapping[str, Any], origin: Mapping[str, str], recipe_place: str) -> str:
     key = ".".join(str(part) for part in fault["loc"])
     place = next((origin[k] for k in origin if k == key or k.startswith(f"{key}.")), recipe_place)
-    if fault["type"] == "extra_forbidden":
-        return f"{place}: {key}: no such setting.{nearest(str(fault['loc'][-1]), _siblings(fault['loc']))}"
-    if fault["type"] == "missing":
-        return f"{place}: {key} is missing"
-    value = fault["input"]
-    if isinstance(value, str) and fault["type"].startswith("float"):
-        return f"{place}: {key} is the text '{value}'. YAML needs a dot: write {_with_dot(value)}."
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"{place}: {key}: {message} (found {value!r})" if key else f"{place}: {message}"
-
-
-def _siblings(loc: Sequence[int | str]) -> list[str]:
-    node: Any = Recipe
-    for part in loc[:-1]:
-        if isinstance(part, str) and isinstance(node, type) and issubclass(node, BaseModel):
-            node = node.model_fields[part].annotation
-            inner = [kind for kind in getattr(node, "__args__", ()) if isinstance(kind, type)]
-            node = next((kind for kind in inner if issubclass(kind, BaseModel)), node)
-    return list(node.model_fields) if isinstance(node, type) and issubclass(node, BaseModel) else []
-
-
-def _with_dot(text: str) -> str:
-    mantissa, e, exponent = text.lower().partition("e")
-    return f"{mantissa}{'' if '.' in mantissa else '.0'}{e}{exponent}"
+    return explain(fault, place, Recipe)
 
 
 def recipe_from_dict(tree: Mapping[str, Any], place: str) -> Recipe:

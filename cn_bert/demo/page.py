@@ -99,8 +99,8 @@ def _shown(out: Path) -> list[Section]:
 
 def _tasks(facts: Mapping[str, Any]) -> Section:
     rows = [
-        ("reviews, accuracy, from this model", *_spread(facts["reviews"]["accuracy"])),
-        ("reviews, accuracy, from random weights", *_spread(facts["reviews_scratch"]["accuracy"])),
+        ("reviews, accuracy, from this model", *_spread(facts["reviews"]["accuracy"], 100)),
+        ("reviews, accuracy, from random weights", *_spread(facts["reviews_scratch"]["accuracy"], 100)),
         ("questions, exact match, from this model", *_spread(facts["questions"]["exact_match"])),
         ("questions, F1, from this model", *_spread(facts["questions"]["f1"])),
     ]
@@ -115,10 +115,11 @@ def _tasks(facts: Mapping[str, Any]) -> Section:
     )
 
 
-def _spread(score: Mapping[str, Any]) -> tuple[str, str, str]:
-    each = ", ".join(f"{value:.1f}" for value in score["each"])
-    spread = score["spread"]
-    return f"{score['mean']:.1f}", "" if spread is None else f"{spread:.1f}", each
+def _spread(score: Mapping[str, Any], scale: int = 1) -> tuple[str, str, str]:
+    """Write a score in percent: its mean, its spread where there is more than one seed, and each seed's."""
+    each = ", ".join(f"{scale * value:.1f}" for value in score["each"])
+    spread = "" if score["spread"] is None else f"{scale * score['spread']:.1f}"
+    return f"{scale * score['mean']:.1f}", spread, each
 
 
 def _filled(answers: Sequence[Any]) -> Section:

@@ -189,19 +189,8 @@ def _finetuning(demo: Demo, facts: dict[str, Any]) -> None:
 
 def _finetune(demo: Demo, task: str, model: Path, out: str, *more: str) -> dict[str, Any]:
     folder = demo.sample / task
-    words = (
-        "finetune",
-        folder / "task.yaml",
-        "--model",
-        model,
-        "--data",
-        folder,
-        "--out",
-        demo.out / out,
-        *more,
-        "--json",
-    )
-    found: dict[str, Any] = json.loads(demo.call("cn-bert", *words, *more, "--json", quiet=True))
+    options: tuple[str | Path, ...] = ("--model", model, "--data", folder, "--out", demo.out / out, *more, "--json")
+    found: dict[str, Any] = json.loads(demo.call("cn-bert", "finetune", folder / "task.yaml", *options, quiet=True))
     return found
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from cn_bert.accelerator import name_accelerator
 from corpus_tools import configs
 from corpus_tools.errors import DataError, StoppedError, UsageError
 
@@ -112,6 +113,7 @@ def _note(text: str) -> None:
 def _results_alone_on_stdout() -> Iterator[None]:
     """Send what libraries print to stderr: DeepSpeed logs to whatever stdout is when it is imported."""
     with redirect_stdout(sys.stderr):
+        name_accelerator()
         yield
 
 

@@ -59,7 +59,7 @@ def load_tokenizer(source: str) -> Any:
         MissingInputError: there is none.
         DataError: it has no offsets, [CLS] or [SEP].
     """
-    tokenizer = _loaded(source, lambda: transformers.AutoTokenizer.from_pretrained(source))
+    tokenizer = loaded(source, lambda: transformers.AutoTokenizer.from_pretrained(source))
     check_tokenizer(tokenizer)
     return tokenizer
 
@@ -81,13 +81,13 @@ def load_model(
         DataError: its weights are not those of its config, or the tokenizer has more entries than the model.
         SettingsError: the task's inputs are longer than the model's positions.
     """
-    _quiet()
-    config = _loaded(source, lambda: transformers.AutoConfig.from_pretrained(source, **kind.config()))
+    quiet()
+    config = loaded(source, lambda: transformers.AutoConfig.from_pretrained(source, **kind.config()))
     _check_config(config, source, tokenizer, kind.task.max_tokens)
     model_class = getattr(transformers, kind.model_class)
     if from_scratch:
         return model_class.from_config(config)
-    model, report = _loaded(
+    model, report = loaded(
         source,
         lambda: model_class.from_pretrained(
             source, config=config, dtype=torch.float32, ignore_mismatched_sizes=True, output_loading_info=True
@@ -112,7 +112,12 @@ def _check_config(config: Any, source: str, tokenizer: Any, max_tokens: int) -> 
         raise DataError(f"{source}: the tokenizer has {len(tokenizer):,} entries and the model {config.vocab_size:,}")
 
 
-def _loaded(source: str, load: Callable[[], Any]) -> Any:
+def loaded(source: str, load: Callable[[], Any]) -> Any:
+    """Call `load`, which loads something of a model with transformers.
+
+    Raises:
+        MissingInputError: it cannot; the message has transformers' first line.
+    """
     try:
         return load()
     except (OSError, ValueError, KeyError) as error:
@@ -120,7 +125,7 @@ def _loaded(source: str, load: Callable[[], Any]) -> Any:
         raise MissingInputError(f"{source}: no model can be loaded from here: {reason}") from error
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Silence transformers' load report: what matters of it is checked and said here."""
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()

@@ -1,9 +1,9 @@
 """The order in which training examples are taken: drawn anew each epoch, with batches of like length.
 
-Trainer's own length grouping sorts 50 batches at a time from long to short and takes them in that order. Measured on
-ChnSentiCorp (a 2x32 encoder from random weights, 2 epochs, rate 1e-3, 2 seeds): accuracy 0.49 and 0.63, where plain
-random order gives 0.87 and 0.88, because the labels drift with the length. Sorting within small pools and then
-shuffling the batches costs nothing in accuracy: 96 % of the tokens are real, 87 % in random order.
+Trainer's own length grouping sorts 50 batches at a time and takes them from long to short. Measured on ChnSentiCorp (a
+2x32 encoder from random weights, 128 tokens, 2 epochs, rate 1e-3, dev accuracy of 2 seeds): 0.49 and 0.63, where plain
+random order gives 0.87 and 0.88; why was not looked into. Sorting in small pools and shuffling the batches after that
+gives 0.88 and 0.88, and of the tokens computed 93 % are real instead of 64 % (at 256 tokens 87 % instead of 40 %).
 """
 
 from __future__ import annotations

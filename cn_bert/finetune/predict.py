@@ -12,11 +12,11 @@ import transformers
 
 from cn_bert.finetune import kind_of
 from cn_bert.finetune.classification import LabelledText
-from cn_bert.finetune.encoder import Runner, load_model, load_tokenizer, model_source
+from cn_bert.finetune.encoder import Runner, load_model, load_tokenizer, loaded, model_source, quiet
 from cn_bert.finetune.features import TaskKind
 from cn_bert.finetune.reading import Question
 from cn_bert.finetune.task import task_from_dict
-from corpus_tools.errors import DataError, MissingInputError, UsageError
+from corpus_tools.errors import DataError, UsageError
 
 
 class Predictor:
@@ -34,9 +34,9 @@ class Predictor:
             raise DataError(f"{source}: has no task.json; give a model that cn-bert finetune made, OUT/model")
         self.kind: TaskKind[Any] = kind_of(task_from_dict(json.loads(path.read_text(encoding="utf-8")), str(path)))
         self._tokenizer = load_tokenizer(source)
-        loaded = load_model(self.kind, source, self._tokenizer, from_scratch=False, note=_refuse)
-        loaded.to("cuda" if torch.cuda.is_available() else "cpu")
-        self._run = Runner(loaded, self._tokenizer.pad_token_id or 0, self.kind.outputs, "fp32")
+        model_here = load_model(self.kind, source, self._tokenizer, from_scratch=False, note=_refuse)
+        model_here.to("cuda" if torch.cuda.is_available() else "cpu")
+        self._run = Runner(model_here, self._tokenizer.pad_token_id or 0, self.kind.outputs, "fp32")
 
     def classify(self, texts: Sequence[tuple[str, str | None]]) -> list[dict[str, Any]]:
         """Return `label`, `name` and `probability` of each (text, second text or None).
@@ -80,17 +80,16 @@ def fill_mask(model: str, text: str, top_k: int = 5) -> list[list[dict[str, Any]
         For each mask, in order, `token` and `probability`, likeliest first.
 
     Raises:
-        MissingInputError: no masked language model can be loaded.
+        MissingInputError: no model can be loaded.
+        DataError: it has no trained MLM head.
         UsageError: the text has no [MASK] or is too long, or top_k is below 1.
     """
     source = model_source(model)
     tokenizer = load_tokenizer(source)
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    try:
-        encoder, report = transformers.AutoModelForMaskedLM.from_pretrained(source, output_loading_info=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise MissingInputError(f"{source}: no masked language model: {error}") from error
+    quiet()
+    encoder, report = loaded(
+        source, lambda: transformers.AutoModelForMaskedLM.from_pretrained(source, output_loading_info=True)
+    )
     if report["missing_keys"]:
         raise DataError(f"{source}: has no trained MLM head ({min(report['missing_keys'])} is missing)")
     batch = tokenizer(text, return_tensors="pt")

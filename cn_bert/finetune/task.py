@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from cn_bert.settings import Settings, explain, parse_change, put
 from corpus_tools import configs
 from corpus_tools.errors import SettingsError, nearest
 
@@ -16,11 +15,7 @@ SHORTEST_ROOM: Final = 8
 """Passage tokens that a window must have room for, beside the question."""
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
-
-
-class Files(_Settings):
+class Files(Settings):
     """The file of each split; FILE.xz and FILE.gz are found under the same name."""
 
     train: str
@@ -28,7 +23,7 @@ class Files(_Settings):
     test: str | None = None
 
 
-class TaskSettings(_Settings):
+class TaskSettings(Settings):
     """What every kind of task has."""
 
     files: Files
@@ -135,8 +130,8 @@ def load_task(name: str, changes: Sequence[str] = ()) -> Task:
     tree = configs.load("tasks", name)
     changed: set[str] = set()
     for change in changes:
-        path, value = _parse_change(change)
-        _put(tree, path, value)
+        path, value = parse_change(change)
+        put(tree, path, value)
         changed.add(path.partition(".")[0])
     return task_from_dict(tree, place, changed)
 
@@ -154,43 +149,6 @@ def task_from_dict(tree: Mapping[str, Any], place: str, changed: frozenset[str] 
         return _KINDS[kind].model_validate(tree)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
-        raise SettingsError("\n".join(_explain(fault, place, changed, _KINDS[kind]) for fault in faults)) from None
-
-
-def _parse_change(change: str) -> tuple[str, Any]:
-    key, equals, text = change.partition("=")
-    if not equals or not key:
-        raise SettingsError(f"--set {change}: expected KEY=VALUE, for example --set epochs=1")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"--set {change}: the value is not YAML: {error}") from error
-    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value):
-        value = float(value)  # YAML 1.1 reads 1e-4 as text; on a command line only the number can be meant
-    return key, value
-
-
-def _put(tree: dict[str, Any], path: str, value: Any) -> None:
-    *parents, last = path.split(".")
-    for parent in parents:
-        tree = tree.setdefault(parent, {})
-        if not isinstance(tree, dict):
-            raise SettingsError(f"--set {path}: {parent} is a single value and has no keys below it")
-    tree[last] = value
-
-
-def _explain(
-    fault: Mapping[str, Any], place: str, changed: set[str] | frozenset[str], model: type[TaskSettings]
-) -> str:
-    key = ".".join(str(part) for part in fault["loc"])
-    place = "--set" if fault["loc"] and fault["loc"][0] in changed else place
-    if fault["type"] == "extra_forbidden":
-        known = Files.model_fields if key.startswith("files.") else model.model_fields
-        return f"{place}: {key}: no such setting.{nearest(str(fault['loc'][-1]), known)}"
-    if fault["type"] == "missing":
-        return f"{place}: {key} is missing"
-    value = fault["input"]
-    if isinstance(value, str) and fault["type"].startswith("float"):
-        return f"{place}: {key} is the text '{value}'. YAML needs a dot: write 1.0e-4, not 1e-4."
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    return f"{place}: {key}: {message} (found {value!r})" if key else f"{place}: {message}"
+        places = ["--set" if fault["loc"] and fault["loc"][0] in changed else place for fault in faults]
+        told = [explain(fault, where, _KINDS[kind]) for fault, where in zip(faults, places, strict=True)]
+        raise SettingsError("\n".join(told)) from None

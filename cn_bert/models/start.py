@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 
 from cn_bert.config import ModelSettings
 from cn_bert.models import FAMILIES
 from cn_bert.models.packed import IMPLEMENTATION, register
-from corpus_tools.errors import MissingInputError, RefusedError, SettingsError
+from corpus_tools.errors import DataError, MissingInputError, RefusedError, SettingsError
 
 HEAD: Final = "cls.predictions."
 
@@ -33,6 +34,7 @@ def load_start(
 
     Raises:
         MissingInputError: nothing can be loaded from `source`.
+        DataError: its weights are damaged.
         SettingsError: the checkpoint has another architecture than the recipe.
         RefusedError: its tokenizer is not the shards', so every id would mean another token.
     """
@@ -48,13 +50,18 @@ def load_start(
             f"start_from: the tokenizer of {source} ({len(tokenizer):,} entries) is not the one the shards were made "
             f"with ({len(vocabulary):,}). Build the shards again with --vocab {source}"
         )
-    model, report = FAMILIES[settings.family].pretraining.from_pretrained(
-        source,
-        attn_implementation=IMPLEMENTATION,
-        hidden_dropout_prob=dropout,
-        attention_probs_dropout_prob=0.0,
-        output_loading_info=True,
-    )
+    try:
+        model, report = FAMILIES[settings.family].pretraining.from_pretrained(
+            source,
+            attn_implementation=IMPLEMENTATION,
+            hidden_dropout_prob=dropout,
+            attention_probs_dropout_prob=0.0,
+            output_loading_info=True,
+        )
+    except OSError as error:
+        raise MissingInputError(f"start_from: {source} has no weights that can be loaded: {error}") from error
+    except SafetensorError as error:
+        raise DataError(f"start_from: the weights of {source} are damaged: {error}. Copy them again") from error
     missing = sorted(report["missing_keys"])
     if any(key.startswith(HEAD) for key in missing):
         warn(f"start_from: {source} has no trained MLM head; it starts from random weights and needs steps to learn")

@@ -53,6 +53,8 @@ def save(folder: Path, step: int, states: States, state: Mapping[str, Any], keep
     """
     target = folder / f"step-{step}"
     temporary = folder / f"{target.name}.tmp-{os.getpid()}"
+    for left in folder.glob("step-*.tmp-*"):  # of a writer that was killed; a run has one writer at a time
+        shutil.rmtree(left, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
         save_file(dict(states.weights), temporary / WEIGHTS)
@@ -105,17 +107,18 @@ def newest(folder: Path) -> tuple[int | None, list[str]]:
 def verify(folder: Path) -> list[str]:
     """Compare a checkpoint with its manifest and say what differs; an empty list means it is whole."""
     try:
-        expected: Mapping[str, Mapping[str, Any]] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError) as error:
+        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        expected = {name: (files[name]["bytes"], files[name]["sha256"]) for name in (WEIGHTS, MOMENTS, STATE)}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         return [f"{folder / MANIFEST}: cannot be read: {error}"]
     faults = []
-    for name in (WEIGHTS, MOMENTS, STATE):
+    for name, (size, sha256) in expected.items():
         path = folder / name
-        if name not in expected or not path.is_file():
+        if not path.is_file():
             faults.append(f"{path}: is missing")
-        elif path.stat().st_size != expected[name]["bytes"]:
-            faults.append(f"{path}: {path.stat().st_size} bytes, the manifest says {expected[name]['bytes']}")
-        elif sha256_file(path) != expected[name]["sha256"]:
+        elif path.stat().st_size != size:
+            faults.append(f"{path}: {path.stat().st_size} bytes, the manifest says {size}")
+        elif sha256_file(path) != sha256:
             faults.append(f"{path}: its SHA-256 is not the manifest's")
     return faults
 

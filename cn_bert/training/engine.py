@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cn_bert.config import Recipe
+from cn_bert.config import Recipe, flatten
 from cn_bert.launch import free_port
 from cn_bert.training.optim import NEEDS_REAL_SHAPES
 from corpus_tools.configs import configs_root
@@ -132,7 +132,9 @@ def fill_ds_config(given: Mapping[str, Any], recipe: Recipe, world: int) -> dict
             raise SettingsError(
                 f"DeepSpeed configuration: '{section}' is decided by the recipe; take it out of the file"
             )
-    zero = dict(given.get("zero_optimization") or {})
+    zero = given.get("zero_optimization") or {}
+    if not isinstance(zero, Mapping):
+        raise SettingsError(f"DeepSpeed configuration: zero_optimization is {zero!r}, expected an object")
     _check_zero(zero, recipe)
     wanted = {
         "train_batch_size": world,
@@ -140,14 +142,14 @@ def fill_ds_config(given: Mapping[str, Any], recipe: Recipe, world: int) -> dict
         "gradient_accumulation_steps": 1,
         "gradient_clipping": recipe.optimizer.gradient_clipping,
     }
-    filled = {**given, "zero_optimization": zero}
+    filled = {**given, "zero_optimization": dict(zero)}
     for key, value in wanted.items():
         if filled.setdefault(key, AUTO) not in (AUTO, value):
             raise SettingsError(
                 f'DeepSpeed configuration: {key} is {filled[key]}, the recipe makes it {value}; write "auto" there'
             )
         filled[key] = value
-    left = [key for key, value in filled.items() if value == AUTO]
+    left = [key for key, value in flatten(filled).items() if value == AUTO]
     if left:
         raise SettingsError(f'DeepSpeed configuration: no recipe setting fills "auto" at {", ".join(left)}')
     filled.setdefault("steps_per_print", 10**9)

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import PreTrainedModel
+from transformers.utils.logging import disable_progress_bar
 
 from cn_bert.config import Recipe
 from cn_bert.models import build_model
@@ -17,7 +19,7 @@ from cn_bert.training import checkpoint
 from cn_bert.training.log import read_log
 from cn_bert.training.run_folder import read_recipe
 from corpus_tools.encode.vocabulary import load_vocabulary
-from corpus_tools.errors import MissingInputError, OutputError
+from corpus_tools.errors import DiskError, MissingInputError, OutputError
 from corpus_tools.storage import replace_whole, write_text
 
 CHECKPOINTS = "checkpoints"
@@ -39,6 +41,7 @@ def export(run: Path, out: Path, *, replace: bool = False) -> int:
         MissingInputError: the run has no checkpoint.
         UnverifiedError: none of its checkpoints is whole.
         OutputError: `out` exists.
+        DiskError: the disk is full or refuses.
     """
     step, _ = checkpoint.newest(run / CHECKPOINTS)
     if step is None:
@@ -48,13 +51,19 @@ def export(run: Path, out: Path, *, replace: bool = False) -> int:
     recipe = read_recipe(run)
     model, state = load_trained(run, recipe, step)
     temporary = out.with_name(f"{out.name}.tmp-{os.getpid()}")
-    temporary.parent.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(temporary)
-    shutil.copytree(run / TOKENIZER, temporary, dirs_exist_ok=True)
-    write_text(temporary / "README.md", model_card(run, recipe, step, state))
-    if out.exists():
-        shutil.rmtree(out)
-    replace_whole(temporary, out)
+    try:
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        disable_progress_bar()
+        model.save_pretrained(temporary)
+        load_vocabulary(run / TOKENIZER).save(temporary, recipe.model.max_position_embeddings)
+        write_text(temporary / "README.md", model_card(run, recipe, step, state))
+        if out.exists():
+            shutil.rmtree(out)
+        replace_whole(temporary, out)
+    except (OSError, SafetensorError) as error:
+        raise DiskError(f"{out}: the export cannot be written: {error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     return step
 
 

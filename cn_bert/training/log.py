@@ -17,11 +17,14 @@ class RunLog:
         self._speak = speak
         self._console = console or sys.stderr
         self._board: Any = None
+        self.begun = False
+        """Whether an earlier start of the run has written reports."""
         if not speak:
             return
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "log.jsonl"
         _end_last_line(self._path)
+        self.begun = self._path.is_file() and self._path.stat().st_size > 0
         if tensorboard:
             self._board = _open_board(folder / "tensorboard", self.say)
 
@@ -84,11 +87,17 @@ def clock(seconds: float) -> str:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """Read a run's log as it counts now: lines after the step that a resume went on from are left out."""
+    """Read a run's log as it counts now.
+
+    Lines after the step that a resume went on from are left out, and so is a last line that is still being written
+    or that a crash cut. A resume from 0 makes everything anew, the scores before the first step too.
+    """
     lines: list[dict[str, Any]] = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        line = json.loads(text)
+    text = path.read_text(encoding="utf-8", errors="replace")
+    for whole in text[: text.rfind("\n") + 1].splitlines():
+        line = json.loads(whole)
         if "resumed_from" in line:
-            lines = [old for old in lines if old.get("step", 0) <= line["resumed_from"]]
+            at = line["resumed_from"]
+            lines = [old for old in lines if old.get("step", 0) <= at] if at else []
         lines.append(line)
     return lines

@@ -9,10 +9,10 @@ import torch
 from cn_bert.config import Loaded
 from cn_bert.data.mixture import open_mixture
 from cn_bert.models import build_model
-from cn_bert.objectives import build_objectives
 from cn_bert.training.engine import fill_ds_config, read_ds_config
 from cn_bert.training.precision import resolve_precision
 from cn_bert.training.run_folder import RECIPE, check_same, fill_recipe, read_recipe
+from cn_bert.training.stage import Stages
 
 if TYPE_CHECKING:
     from cn_bert.training.run import Request
@@ -26,7 +26,7 @@ def outlook(loaded: Loaded, request: Request) -> str:
     Raises:
         UserError: whatever the run itself would refuse before its first step.
     """
-    from cn_bert.training.run import with_data
+    from cn_bert.training.run import PLANS, with_data
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     recipe = with_data(loaded.recipe, request)
@@ -35,6 +35,7 @@ def outlook(loaded: Loaded, request: Request) -> str:
     zero = fill_ds_config(read_ds_config(request.deepspeed_config), recipe, 1)["zero_optimization"].get("stage", 0)
     if (request.out / RECIPE).is_file():
         check_same(request.out, read_recipe(request.out), recipe)
+    stages = Stages(recipe, mixture, request.out / PLANS, device)
     with torch.device("meta"):
         model = build_model(recipe.model, mixture.vocabulary.size, mixture.vocabulary.pad_id, recipe.dropout)
     n_parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -48,7 +49,7 @@ def outlook(loaded: Loaded, request: Request) -> str:
     ]
     for number, stage in enumerate(recipe.stages):
         seen = stage.steps * stage.batch_rows * stage.row_tokens
-        objectives = " + ".join(one.name for one in build_objectives(recipe.stage_objectives(stage)))
+        objectives = " + ".join(one.name for one in stages.objectives[number])
         lines.append(
             f"stage {number}     {stage.steps:,} steps of {stage.batch_rows:,} x {stage.row_tokens} tokens: at most "
             f"{seen:,}, {seen / tokens:,.1f} epochs; {recipe.stage_masking(stage)['name']}, {objectives}, "

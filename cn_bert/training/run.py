@@ -65,8 +65,13 @@ def pretrain(loaded: Loaded, request: Request) -> None:
     recipe = fill_recipe(recipe.model_copy(update={"precision": precision}))
     mixture = open_mixture([(source.path, source.weight) for source in recipe.data], recipe.held_out)
     with locked(request.out) if ranks.first else nullcontext():
-        recipe = _claim(request.out, loaded.name, recipe, mixture, ranks)
+        begun = (request.out / RECIPE).is_file()
+        if begun:
+            check_same(request.out, read_recipe(request.out), recipe)
         run = Run(recipe, mixture, request, ranks)
+        ranks.wait()  # nobody writes before everybody has looked
+        if ranks.first and not begun:
+            _claim(request.out, loaded.name, recipe)
         with run.stoppable():
             run.train()
         if ranks.first:
@@ -89,22 +94,10 @@ def with_data(recipe: Recipe, request: Request) -> Recipe:
     return Recipe.model_validate(recipe.model_dump() | {"data": [{"path": path} for path in request.data]})
 
 
-def _claim(out: Path, name: str, recipe: Recipe, mixture: Mixture, ranks: Ranks) -> Recipe:
-    """Make the folder this run's, or check that it is. Returns the recipe that counts."""
-    if (out / RECIPE).is_file():
-        saved = read_recipe(out)
-        check_same(out, saved, recipe)
-        return recipe
-    ranks.wait()  # nobody writes before everybody has looked
-    if ranks.first:
-        shutil.copytree(_tokenizer_folder(recipe), out / TOKENIZER, dirs_exist_ok=True)
-        save_recipe(out, name, recipe)
-    ranks.wait()
-    return recipe
-
-
-def _tokenizer_folder(recipe: Recipe) -> Path:
-    return Path(recipe.data[0].path) / TOKENIZER
+def _claim(out: Path, name: str, recipe: Recipe) -> None:
+    """Make the folder this run's, once all that could be refused has been looked at: a refused recipe claims none."""
+    shutil.copytree(Path(recipe.data[0].path) / TOKENIZER, out / TOKENIZER, dirs_exist_ok=True)
+    save_recipe(out, name, recipe)
 
 
 @dataclass
@@ -136,6 +129,8 @@ class Run:
         self.last = min(self.request.max_steps or recipe.total_steps, recipe.total_steps)
         if self.found is not None:
             self._resume(self.found)
+        elif self.log.begun:  # it ended before its first checkpoint
+            self.log.write(resumed_from=0, ranks=ranks.world)
         self.log.say(self._headline())
 
     def _model(self) -> Any:

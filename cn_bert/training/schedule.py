@@ -15,8 +15,8 @@ def warmup_steps(recipe: Recipe) -> int:
 def learning_rate(recipe: Recipe, step: int) -> float:
     """Return the rate of the update that makes step `step` (1 is the run's first).
 
-    It rises in a straight line to the stage's peak, then stays (constant) or falls in a straight line to 0 at the
-    run's last step (linear). A stage changes the peak, never the shape over the run.
+    It rises in a straight line to the stage's peak, then stays (constant) or falls in a straight line (linear) that
+    meets 0 one step after the run's last, so no step is made in vain. A stage changes the peak, never the shape.
     """
     warmup, total = warmup_steps(recipe), recipe.total_steps
     if step <= warmup:

@@ -85,8 +85,8 @@ class Stages:
         self._folder = folder
         self._device = device
         self._kind = build_sequences(recipe.sequences)
-        self._objectives = [build_objectives(recipe.stage_objectives(settings)) for settings in recipe.stages]
-        for objectives in self._objectives:
+        self.objectives = [build_objectives(recipe.stage_objectives(settings)) for settings in recipe.stages]
+        for objectives in self.objectives:
             _check_labels(self._kind, objectives, recipe)
         self._made: dict[int, Stage] = {}
 
@@ -109,7 +109,7 @@ class Stages:
             self._kind,
             Steps(plans, batch_rows=settings.batch_rows, first_epoch=first_epoch),
             build_masker(recipe.stage_masking(settings), self._mixture.vocabulary),
-            self._objectives[number],
+            self.objectives[number],
             micro_rows(recipe, settings, self._device),
             self._folder,
         )

@@ -3,14 +3,17 @@
 import argparse
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tiny_tasks import QUICK_QUESTIONS, QUICK_REVIEWS
 
-from cn_bert.finetune.commands import add_commands
-from corpus_tools.errors import DataError, UsageError
+from cn_bert.finetune.commands import _stoppable, add_commands
+from corpus_tools.errors import DataError, StoppedError, UsageError
 
 
 def call(*words: str) -> int:
@@ -135,3 +138,12 @@ def test_help_loads_no_torch_and_shows_examples(command):
     shown = subprocess.run([sys.executable, "-c", code, command], capture_output=True, text=True, check=True).stdout
 
     assert f"cn-bert {command} " in shown.partition("examples:")[2]
+
+
+def test_sigterm_is_a_stop_that_can_go_on_and_the_handler_is_put_back():
+    before = signal.getsignal(signal.SIGTERM)
+
+    with pytest.raises(StoppedError, match="the same command goes on"), _stoppable(Path("out")):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -40,7 +40,7 @@ def test_a_task_can_be_ones_own_file(tmp_path):
         ("chnsenticorp", ["epochs=many"], "--set: epochs is the text 'many'"),
         ("chnsenticorp", ["epochs=0"], "--set: epochs: Input should be greater than 0"),
         ("chnsenticorp", ["epochs"], "expected KEY=VALUE"),
-        ("chnsenticorp", ["text.x=1"], "text is a single value"),
+        ("chnsenticorp", ["text.x=1"], "--set text: this is a single value"),
         ("chnsenticorp", ["batch_size=32", "micro_batch_size=5"], "does not divide"),
         ("chnsenticorp", ["labels=[a]"], "at least two labels"),
         ("chnsenticorp", ["labels={a: x, b: x}"], "the same name"),

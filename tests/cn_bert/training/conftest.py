@@ -40,7 +40,11 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "text.jsonl").write_text("\n".join(lines), encoding="utf-8")
     vocabulary = train_vocabulary([json.loads(line)["text"] for line in lines], 2500)
     vocabulary.save(folder / "vocab")
-    build(BuildSettings(inputs=(str(folder / "text.jsonl"),), vocab=str(folder / "vocab"), out=str(folder / "shards"), workers=1))
+    build(
+        BuildSettings(
+            inputs=(str(folder / "text.jsonl"),), vocab=str(folder / "vocab"), out=str(folder / "shards"), workers=1
+        )
+    )
     return folder / "shards"
 
 
@@ -53,7 +57,9 @@ def run_here(shards: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     torch.set_num_threads(1)
     monkeypatch.delenv("RANK", raising=False)
 
-    def run(out: Path, *changes: str, recipe: str = "bert_wwm", max_steps: int | None = None, config: Path | None = None):
+    def run(
+        out: Path, *changes: str, recipe: str = "bert_wwm", max_steps: int | None = None, config: Path | None = None
+    ):
         loaded: Loaded = load_recipe(recipe, [*SMALL, *changes])
         pretrain(loaded, Request(out, (str(shards),), max_steps, str(config) if config else None))
         return losses(out)
@@ -61,10 +67,24 @@ def run_here(shards: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     return run
 
 
-def command(shards: Path, out: Path, *options: str, changes: tuple[str, ...] = (), recipe: str = "bert_wwm") -> list[str]:
+def command(
+    shards: Path, out: Path, *options: str, changes: tuple[str, ...] = (), recipe: str = "bert_wwm"
+) -> list[str]:
     """Return the command line of a small run."""
     sets = [word for change in (*SMALL, *changes) for word in ("--set", change)]
-    return [sys.executable, "-m", "cn_bert", "pretrain", recipe, "--data", str(shards), "--out", str(out), *sets, *options]
+    return [
+        sys.executable,
+        "-m",
+        "cn_bert",
+        "pretrain",
+        recipe,
+        "--data",
+        str(shards),
+        "--out",
+        str(out),
+        *sets,
+        *options,
+    ]
 
 
 def environment() -> dict[str, str]:

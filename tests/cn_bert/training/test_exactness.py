@@ -76,7 +76,9 @@ def test_deepspeed_equals_plain_pytorch(shards: Path, tmp_path: Path, calm: list
     decayed = [p for n, p in model.named_parameters() if not n.endswith("bias") and "LayerNorm" not in n]
     others = [p for n, p in model.named_parameters() if n.endswith("bias") or "LayerNorm" in n]
     optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}], betas=(0.9, 0.999), eps=1e-6
+        [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}],
+        betas=(0.9, 0.999),
+        eps=1e-6,
     )
     alone = Ranks(0, 1, torch.device("cpu"))
     for step in range(1, TOTAL + 1):
@@ -108,7 +110,9 @@ def test_a_run_in_two_parts_is_bit_equal_to_one(tmp_path: Path, calm: list[dict]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGKILL, -9)])
-def test_a_stopped_run_goes_on_bit_equal(shards: Path, tmp_path: Path, calm: list[dict], number: int, code: int) -> None:
+def test_a_stopped_run_goes_on_bit_equal(
+    shards: Path, tmp_path: Path, calm: list[dict], number: int, code: int
+) -> None:
     line = command(shards, tmp_path / "run", changes=("checkpoint.every_steps=2",))
     going = subprocess.Popen(line, env=environment(), stderr=subprocess.DEVNULL)
     wait_for_step(tmp_path / "run", 5, going)
