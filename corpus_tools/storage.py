@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -9,7 +10,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from corpus_tools.errors import DiskError, OutputError
 
@@ -61,52 +62,35 @@ def write_json(path: Path, value: Any) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder for one writer. A lock left by a process that is gone is taken over.
+    """Hold a folder for one writer. The kernel lets go of the lock when its holder ends, however that happens.
 
     Raises:
         OutputError: another process writes here; the message names it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock, host = folder / LOCK_NAME, socket.gethostname()
-    claim = folder / f"{LOCK_NAME}-{host}-{os.getpid()}"
-    claim.write_text(f"{host} {os.getpid()}", encoding="utf-8")
-    try:
-        while not _link(claim, lock):
-            owner, _, pid = _read(lock, default=f"{host} ").partition(" ")
-            if owner != host or (pid.isdecimal() and _alive(int(pid))):
-                raise OutputError(
-                    f"{folder}: process {pid} on {owner} is writing here. Wait for it, or if it is gone remove {lock}"
-                )
-            lock.unlink(missing_ok=True)
-    finally:
-        claim.unlink(missing_ok=True)
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
+    path = folder / LOCK_NAME
+    with _held(path) as lock:
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+        lock.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)  # while it is held, so nobody's lock but ours is removed
 
 
-def _link(claim: Path, lock: Path) -> bool:
-    """Make the claim the lock, content and all, unless there is one already."""
-    try:
-        os.link(claim, lock)
-    except FileExistsError:
-        return False
-    return True
-
-
-def _read(path: Path, default: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return default
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _held(path: Path) -> TextIO:
+    while True:
+        lock = path.open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            owner = lock.read() or "another process"
+            lock.close()
+            raise OutputError(f"{path.parent}: {owner} is writing here. Wait for it") from None
+        except OSError:
+            return lock  # a file system without locks; two writers there are the user's own care
+        if path.exists() and os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+            return lock
+        lock.close()  # its holder removed the file between our two calls: there is a new one to take

