@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from cn_bert.accelerator import name_accelerator
 from cn_bert.finetune.commands import add_commands
 from corpus_tools.errors import DiskError, OutOfMemoryError, UserError
+
+if TYPE_CHECKING:
+    from cn_bert.config import Loaded
 
 EXAMPLES = """examples:
   cn-bert doctor
@@ -135,12 +139,22 @@ def _show(args: argparse.Namespace) -> int:
     from cn_bert.training.run_folder import fill_recipe
 
     loaded = load_recipe(args.recipe, args.set)
-    leaves = flatten(fill_recipe(loaded.recipe).model_dump(mode="json"))
+    recipe = fill_recipe(loaded.recipe)
+    leaves = flatten(recipe.model_dump(mode="json"))
     lines = [f"{key}: {_yaml(value)}" for key, value in leaves.items()]
     width = min(64, max(map(len, lines)))
     for line, key in zip(lines, leaves, strict=True):
-        print(f"{line:<{width}}  # {loaded.origin.get(key, 'default')}")
+        print(f"{line:<{width}}  # {_origin(loaded, key)}")
+    peaks = ", ".join(f"{recipe.peak_lr(stage):.3g}" for stage in recipe.stages)
+    print(f"# highest learning rate of each stage: {peaks}")
     return 0
+
+
+def _origin(loaded: Loaded, key: str) -> str:
+    """Name the file a setting came from; a stage without a masking of its own has the recipe's."""
+    of_stage = re.fullmatch(r"stages\.\d+\.(masking\..*)", key)
+    inherited = of_stage[1] if of_stage else key
+    return loaded.origin.get(key) or loaded.origin.get(inherited, "default")
 
 
 def _yaml(value: object) -> str:

@@ -211,7 +211,7 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Loaded:
 def _parse(change: str) -> tuple[str, Any]:
     """Read a `--set`; `model=tiny` is short for `use.model=tiny`."""
     key, value = parse_change(change)
-    short = key in ("model", "sequences", "masking") and isinstance(value, str)
+    short = key in AXES and isinstance(value, str)
     return (f"use.{key}" if short else key), value
 
 
@@ -260,12 +260,16 @@ def _name_to_masking(tree: dict[str, Any], origin: dict[str, str]) -> None:
 
 
 def _set_every_masking(tree: dict[str, Any], sets: Sequence[tuple[str, Any]], origin: dict[str, str]) -> None:
-    """Carry `--set masking.rate=0.2` into the stages that bring a masking of their own: it is said of the whole run."""
+    """Carry `--set masking=wwm` and `--set masking.rate=0.2` into the stages that bring a masking of their own: what
+    the command line says of masking, it says of the whole run."""
     for number, stage in enumerate(tree.get("stages") or []):
-        if isinstance(stage, dict) and isinstance(stage.get("masking"), dict):
-            for key, value in sets:
-                if key.startswith("masking."):
-                    _set(tree, f"stages.{number}.{key}", value, origin)
+        if not isinstance(stage, dict) or not isinstance(stage.get("masking"), dict):
+            continue
+        for key, value in sets:
+            if key == "use.masking":
+                _set(tree, f"stages.{number}.masking", None, origin)
+            elif key.startswith("masking.") and stage["masking"] is not None:
+                _set(tree, f"stages.{number}.{key}", value, origin)
 
 
 def _check(tree: Mapping[str, Any], origin: Mapping[str, str], recipe_place: str) -> Recipe:

@@ -105,10 +105,10 @@ def run_demo(out: Path) -> None:
     _finetuning(demo, facts)
     demo.announce("fill a mask")
     run = out / "run"
-    answers = [
-        demo.call("cn-bert", "fill-mask", "--model", run / "export", "--json", text, quiet=True) for text in SENTENCES
+    facts["fill_mask"] = [
+        (text, json.loads(demo.call("cn-bert", "fill-mask", "--model", run / "export", "--json", text, quiet=True)))
+        for text in SENTENCES
     ]
-    facts["fill_mask"] = [json.loads(answer) for answer in answers]
     facts["seconds"] = time.perf_counter() - began
     facts["timings"], facts["commands"] = demo.timings, demo.commands
     page = write_page(out, facts)

@@ -57,6 +57,7 @@ def export(run: Path, out: Path, *, replace: bool = False) -> int:
         model.save_pretrained(temporary)
         load_vocabulary(run / TOKENIZER).save(temporary, recipe.model.max_position_embeddings)
         write_text(temporary / "README.md", model_card(run, recipe, step, state))
+        _let_others_read(temporary)
         if out.exists():
             shutil.rmtree(out)
         replace_whole(temporary, out)
@@ -65,6 +66,14 @@ def export(run: Path, out: Path, *, replace: bool = False) -> int:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return step
+
+
+def _let_others_read(folder: Path) -> None:
+    """Give every file the mode a new file has here: safetensors writes its own for their owner alone."""
+    umask = os.umask(0)
+    os.umask(umask)
+    for path in folder.iterdir():
+        path.chmod(0o666 & ~umask)
 
 
 def load_trained(run: Path, recipe: Recipe, step: int) -> tuple[PreTrainedModel, Mapping[str, Any]]:

@@ -32,8 +32,8 @@ from cn_bert.training.run_folder import RECIPE, check_same, fill_recipe, read_re
 from cn_bert.training.schedule import learning_rate, stage_of
 from cn_bert.training.score import commonest_token, score
 from cn_bert.training.stage import Stage, Stages
-from cn_bert.training.states import gather_states, restore_states
-from corpus_tools.errors import DataError, SettingsError, StoppedError
+from cn_bert.training.states import States, gather_states, restore_states
+from corpus_tools.errors import DataError, NotFiniteError, SettingsError, StoppedError
 from corpus_tools.storage import locked
 
 PLANS: Final = "plans"
@@ -98,6 +98,16 @@ def _claim(out: Path, name: str, recipe: Recipe) -> None:
     """Make the folder this run's, once all that could be refused has been looked at: a refused recipe claims none."""
     shutil.copytree(Path(recipe.data[0].path) / TOKENIZER, out / TOKENIZER, dirs_exist_ok=True)
     save_recipe(out, name, recipe)
+
+
+def _check_finite(states: States, step: int) -> None:
+    """Refuse to write what the loss has not told yet: an update that spoiled the weights. Ranks agree, as states do."""
+    for name, value in {**states.weights, **states.moments}.items():
+        if not bool(value.isfinite().all()):
+            raise NotFiniteError(
+                f"step {step}: {name} holds what is no number, so no checkpoint is written; older ones are untouched. "
+                "Lower optimizer.peak_lr"
+            )
 
 
 @dataclass
@@ -253,9 +263,15 @@ class Run:
             )
 
     def save(self) -> None:
-        """Write a checkpoint of the step just made."""
+        """Write a checkpoint of the step just made.
+
+        Raises:
+            NotFiniteError: a weight is no number; nothing was written.
+            DiskError: the disk is full or refuses.
+        """
         since = time.perf_counter()
         states = gather_states(self.engine)
+        _check_finite(states, self.step)
         if self.ranks.first:
             folder = self.request.out / CHECKPOINTS
             checkpoint.save(folder, self.step, states, self._state(), self.recipe.checkpoint.keep)

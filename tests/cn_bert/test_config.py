@@ -97,6 +97,11 @@ def test_a_masking_rate_of_the_command_line_reaches_stages_with_a_masking_of_the
     assert {recipe.stage_masking(stage)["rate"] for stage in recipe.stages} == {0.3}
 
 
+def test_a_masking_of_the_command_line_replaces_those_of_the_stages() -> None:
+    recipe = load_recipe("ernie", ["masking=wwm", "masking.rate=0.2"]).recipe
+    assert {(recipe.stage_masking(s)["name"], recipe.stage_masking(s)["rate"]) for s in recipe.stages} == {("wwm", 0.2)}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -24,7 +24,9 @@ def states(number: int) -> States:
     torch.manual_seed(number)
     names = ("encoder.weight", "cls.bias")
     weights = {name: torch.randn(4, 3) for name in names}
-    return States(weights, {f"{moment}.{name}": torch.rand(4, 3) for name in names for moment in ("exp_avg", "exp_avg_sq")})
+    return States(
+        weights, {f"{moment}.{name}": torch.rand(4, 3) for name in names for moment in ("exp_avg", "exp_avg_sq")}
+    )
 
 
 def save(folder: Path, step: int, keep: int = 3) -> Path:
@@ -109,7 +111,9 @@ def break_at(broken: pytest.MonkeyPatch, crash: str) -> None:
     elif crash in ("weights", "moments", "half weights"):
         broken.setattr(checkpoint, "save_file", save_file)
     elif crash in ("state", "manifest"):
-        broken.setattr(checkpoint, "write_json", only_for(STATE if crash == "state" else MANIFEST, checkpoint.write_json))
+        broken.setattr(
+            checkpoint, "write_json", only_for(STATE if crash == "state" else MANIFEST, checkpoint.write_json)
+        )
     elif crash == "sync":
         broken.setattr(os, "fsync", fail)
     elif crash == "describe":
@@ -224,9 +228,7 @@ def fake_engine(seed: int) -> SimpleNamespace:
     torch.manual_seed(seed)
     model = torch.nn.Linear(4, 3)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
-    return SimpleNamespace(
-        module=SimpleNamespace(model=model), optimizer=optimizer, zero_optimization_stage=lambda: 0
-    )
+    return SimpleNamespace(module=SimpleNamespace(model=model), optimizer=optimizer, zero_optimization_stage=lambda: 0)
 
 
 def update(engine: SimpleNamespace, number: int) -> None:

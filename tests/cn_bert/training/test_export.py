@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_logits_are_the_training_models(run: Path, mixture: Mixture, tmp_path: P
         hidden = PretrainingModule(trained, torch.float32).encode(micro)
         words = trained.cls.predictions(hidden)
         bounds = micro.cu_seqlens.tolist()
-        for start, end in zip(bounds, bounds[1:], strict=False):
+        for start, end in pairwise(bounds):
             pair = trained.cls.seq_relationship(trained.base_model.pooler(hidden[None, start:end]))
             found = exported(micro.input_ids[:, start:end], token_type_ids=micro.token_type_ids[:, start:end])
             torch.testing.assert_close(found.prediction_logits[0], words[start:end], atol=1e-5, rtol=0)

@@ -68,12 +68,21 @@ def test_what_a_resume_took_back_does_not_count(tmp_path: Path) -> None:
     again = [{"step": number, "loss": 10.0 + number} for number in range(3, 6)]
     last = [{"step": number, "loss": 20.0 + number} for number in range(5, 6)]
     found = read(tmp_path, *steps, {"resumed_from": 2}, *again, {"resumed_from": 4}, *last)
-    assert [line[:2] for line in found if line[1] is not None] == [(0, 0.0), (1, 1.0), (2, 2.0), (3, 13.0), (4, 14.0), (5, 25.0)]
+    assert [line[:2] for line in found if line[1] is not None] == [
+        (0, 0.0),
+        (1, 1.0),
+        (2, 2.0),
+        (3, 13.0),
+        (4, 14.0),
+        (5, 25.0),
+    ]
     assert [line[2] for line in found if line[2] is not None] == [2, 4]
 
 
 def test_a_run_that_begins_anew_counts_from_nothing(tmp_path: Path) -> None:
-    found = read(tmp_path, {"step": 0}, {"step": 1, "loss": 1.0}, {"resumed_from": 0}, {"step": 0}, {"step": 1, "loss": 2.0})
+    found = read(
+        tmp_path, {"step": 0}, {"step": 1, "loss": 1.0}, {"resumed_from": 0}, {"step": 0}, {"step": 1, "loss": 2.0}
+    )
     assert found == [(None, None, 0), (0, None, None), (1, 2.0, None)]
 
 

@@ -48,7 +48,9 @@ def held_out(out: Path) -> list[dict]:
 
 def test_the_first_loss_is_the_old_models(run_here, old: Path, tmp_path: Path) -> None:
     """Nothing was learned between: what is scored before the first step is what was scored after the old run's last."""
-    log = run_here(tmp_path / "new", *ONE_STEP, f"start_from={old / 'export'}", "evaluate.max_rows=8", "stages.0.row_tokens=128")
+    log = run_here(
+        tmp_path / "new", *ONE_STEP, f"start_from={old / 'export'}", "evaluate.max_rows=8", "stages.0.row_tokens=128"
+    )
     # The old run's last scores are of its last stage, in rows of 128 tokens as here.
     assert held_out(tmp_path / "new")[0]["held_out_loss"] == pytest.approx(held_out(old)[-1]["held_out_loss"], rel=1e-5)
     assert log[0]["mlm_loss"] < math.log(2500) - 0.5
@@ -61,14 +63,18 @@ def test_a_started_run_goes_on_without_its_start(run_here, model: Path, tmp_path
     assert [line["step"] for line in run_here(tmp_path / "run", *changes)] == [1, 2, 3, 4]
 
 
-def test_a_start_without_mlm_head_is_told(run_here, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_start_without_mlm_head_is_told(
+    run_here, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     BertModel.from_pretrained(model).save_pretrained(tmp_path / "encoder")
     AutoTokenizer.from_pretrained(model).save_pretrained(tmp_path / "encoder")
     run_here(tmp_path / "run", *ONE_STEP, f"start_from={tmp_path / 'encoder'}", "evaluate.max_rows=1")
     assert "has no trained MLM head; it starts from random weights" in capsys.readouterr().err
 
 
-def load(source: Path | str, *changes: str, vocabulary: Vocabulary | None = None) -> tuple[BertForPreTraining, list[str]]:
+def load(
+    source: Path | str, *changes: str, vocabulary: Vocabulary | None = None
+) -> tuple[BertForPreTraining, list[str]]:
     told: list[str] = []
     recipe = load_recipe("bert_wwm", [*SMALL, *changes]).recipe
     ids = (vocabulary or load_vocabulary(source)).id_of
@@ -126,7 +132,7 @@ def test_another_shape_is_refused_with_the_remedy(model: Path, change: str, reme
 
 def test_a_refused_start_leaves_the_folder_free_for_the_remedy(run_here, model: Path, tmp_path: Path) -> None:
     start = (*ONE_STEP, f"start_from={model}", "evaluate.max_rows=1")
-    with pytest.raises(SettingsError, match="Add --set model.hidden_size=32"):
+    with pytest.raises(SettingsError, match=r"Add --set model\.hidden_size=32"):
         run_here(tmp_path / "run", *start, "model.hidden_size=64")
     assert run_here(tmp_path / "run", *start, "model.hidden_size=32")
 
