@@ -156,7 +156,7 @@ def _corpus(demo: Demo, facts: dict[str, Any]) -> None:
 def _pretraining(demo: Demo, facts: dict[str, Any]) -> None:
     run = demo.out / "run"
     sets = (
-        "use.schedule=adamw",
+        "schedule=adamw",
         "model=tiny",
         "optimizer.peak_lr=1e-3",
         f"stages=[{{steps: {STEPS}, row_tokens: 128, batch_rows: 32}}]",
