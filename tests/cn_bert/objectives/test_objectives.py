@@ -130,8 +130,8 @@ def test_a_model_sure_of_label_0_is_right_about_berts_continuations_and_ernies_r
 def test_a_sequence_without_label_is_left_out_of_the_sum() -> None:
     model = small("bert")
     hidden = torch.randn(sum(LENGTHS), 32)
-    each = [float(NextSentence().loss(model, hidden, batch(one)[0])[0]) for one in ([1, -1, -1, -1], [-1, -1, 0, -1])]
-    both = float(NextSentence().loss(model, hidden, batch([1, -1, 0, -1])[0])[0])
+    each = [NextSentence().loss(model, hidden, batch(one)[0])[0].item() for one in ([1, -1, -1, -1], [-1, -1, 0, -1])]
+    both = NextSentence().loss(model, hidden, batch([1, -1, 0, -1])[0])[0].item()
     assert both == pytest.approx(sum(each), rel=1e-6)
 
 

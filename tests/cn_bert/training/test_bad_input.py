@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 import torch
-from conftest import SMALL, losses
+from small_runs import SMALL, losses
 
 from cn_bert.cli import main
 from cn_bert.training import checkpoint

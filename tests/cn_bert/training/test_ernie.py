@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import SMALL
+from small_runs import SMALL
 
 from cn_bert.config import load_recipe
 from cn_bert.data.mixture import open_mixture

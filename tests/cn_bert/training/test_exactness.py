@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import command, environment, losses, run_command
+from small_runs import SMALL, command, environment, losses, run_command
 
 from cn_bert.config import load_recipe
 from cn_bert.data.mixture import open_mixture
@@ -65,8 +65,6 @@ def test_micro_rows_change_memory_and_nothing_else(tmp_path: Path, calm: list[di
 
 def test_deepspeed_equals_plain_pytorch(shards: Path, tmp_path: Path, calm: list[dict]) -> None:
     """The twin: no engine, no ranks, no micro-batches; AdamW and a clip, written out."""
-    from conftest import SMALL
-
     recipe = fill_recipe(load_recipe("bert_wwm", SMALL).recipe)
     mixture = open_mixture([(str(shards), 1.0)], recipe.held_out)
     stages = Stages(recipe, mixture, tmp_path, torch.device("cpu"))
@@ -97,7 +95,7 @@ def test_deepspeed_equals_plain_pytorch(shards: Path, tmp_path: Path, calm: list
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(recipe, step)
         optimizer.step()
-        assert float(loss) == pytest.approx(calm[step - 1]["loss"], rel=1e-5), f"step {step}"
+        assert loss.item() == pytest.approx(calm[step - 1]["loss"], rel=1e-5), f"step {step}"
 
 
 def test_a_run_in_two_parts_is_bit_equal_to_one(tmp_path: Path, calm: list[dict], shards: Path) -> None:

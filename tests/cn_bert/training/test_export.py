@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import SHAPE, SMALL
 from safetensors.torch import load_file
+from small_runs import SHAPE, SMALL
 from transformers import (
     AutoModel,
     AutoModelForMaskedLM,

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import command, losses, run_command
+from small_runs import command, losses, run_command
 
 from cn_bert.launch import free_port
 
