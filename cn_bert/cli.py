@@ -11,11 +11,11 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cn_bert.accelerator import name_accelerator
 from cn_bert.finetune.commands import add_commands
-from corpus_tools.errors import DiskError, OutOfMemoryError, UserError
+from corpus_tools.errors import MissingInputError, NotFiniteError, SettingsError, StoppedError, UsageError, UserError
 
 if TYPE_CHECKING:
     from cn_bert.config import Loaded
@@ -30,6 +30,10 @@ EXAMPLES = """examples:
 """
 
 
+SAME_ON_ALL_RANKS: Final = (UsageError, SettingsError, MissingInputError, NotFiniteError, StoppedError)
+"""What every rank meets alike, so that one of them saying it is enough."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code. A user's error is printed alone; a bug shows its traceback."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -42,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         rank = os.environ.get("RANK", "0")
         if rank == "0":
             print(f"cn-bert: {error}", file=sys.stderr)
-        elif isinstance(error, OutOfMemoryError | DiskError):  # what only one rank may have met
+        elif not isinstance(error, SAME_ON_ALL_RANKS):
             print(f"cn-bert: rank {rank}: {error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:  # the reader of our output has gone, as `head` does

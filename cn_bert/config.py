@@ -54,13 +54,19 @@ class ObjectiveSettings(Settings):
     weight: Annotated[float, Field(gt=0)] = 1.0
 
 
+def _differ(objectives: list[ObjectiveSettings] | None) -> list[ObjectiveSettings] | None:
+    if objectives and len({objective.name for objective in objectives}) < len(objectives):
+        raise ValueError("an objective stands twice")
+    return objectives
+
+
 class OptimizerSettings(Settings):
     """The update rule. Biases and LayerNorm weights are never decayed."""
 
     name: Literal["adamw", "lamb"] = "adamw"
     peak_lr: Annotated[float | None, Field(gt=0)] = None
     """None: the optimizer's own, OPTIMIZER_RATES."""
-    betas: Annotated[list[float], Field(min_length=2, max_length=2)] = [0.9, 0.999]
+    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)] = [0.9, 0.999]
     eps: Annotated[float, Field(gt=0)] = 1e-6
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     gradient_clipping: Annotated[float, Field(ge=0)] = 1.0
@@ -87,6 +93,8 @@ class StageSettings(Settings):
     """None: the recipe's; a name is looked up under configs/masking."""
     objectives: list[ObjectiveSettings] | None = None
     """None: the recipe's."""
+
+    _objectives_differ = field_validator("objectives")(_differ)
 
 
 class CheckpointSettings(Settings):
@@ -131,18 +139,13 @@ class Recipe(Settings):
     """Hidden dropout. Attention dropout is 0: packed attention has none."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     micro_rows: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
-    """Rows a rank computes at once. Changes memory, never the result."""
+    """Rows a rank computes at once. Changes memory, and which units dropout hits; nothing else."""
     seed: Annotated[int, Field(ge=0)] = 0
     checkpoint: CheckpointSettings = CheckpointSettings()
     log: LogSettings = LogSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
 
-    @field_validator("objectives")
-    @classmethod
-    def _objectives_differ(cls, objectives: list[ObjectiveSettings]) -> list[ObjectiveSettings]:
-        if len({objective.name for objective in objectives}) < len(objectives):
-            raise ValueError("an objective stands twice")
-        return objectives
+    _objectives_differ = field_validator("objectives")(_differ)
 
     @model_validator(mode="after")
     def _rows_fit_positions(self) -> Recipe:

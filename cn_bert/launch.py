@@ -32,10 +32,10 @@ def run_ranks(arguments: Sequence[str], nproc: int, port: int) -> int:
 
     Returns:
         0 if every rank ended with 0; otherwise the code of the first rank that did not, or 128 + the signal that
-        ended it.
+        ended it. A 1 gives way to another code: a rank whose neighbour has gone ends with 1, often before it.
     """
     ranks = [_start(arguments, rank, nproc, port) for rank in range(nproc)]
-    old = {number: signal.signal(number, _forward(ranks)) for number in (signal.SIGTERM, signal.SIGINT)}
+    old = {number: signal.signal(number, _forward(ranks)) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)}
     try:
         return _wait(ranks)
     finally:
@@ -92,18 +92,22 @@ def _forward(ranks: Sequence[subprocess.Popen[bytes]]) -> signal._HANDLER:
 
 def _wait(ranks: Sequence[subprocess.Popen[bytes]]) -> int:
     """Wait for all ranks; once one has failed the others get a while to follow, then are killed."""
-    failed, deadline = 0, float("inf")
-    while any(rank.poll() is None for rank in ranks):
-        for rank in ranks:
-            code = rank.poll()
+    failed, deadline, killed = 0, float("inf"), False
+    while True:
+        codes = [rank.poll() for rank in ranks]
+        for code in codes:
             if code and not failed:
-                failed, deadline = _exit_code(code), time.monotonic() + _patience(code)
+                deadline = time.monotonic() + _patience(code)
+            if code and not killed and failed in (0, 1):
+                failed = _exit_code(code)
+        if None not in codes:
+            return failed
         if time.monotonic() > deadline:
+            killed = True
             for rank in ranks:
                 if rank.poll() is None:
                     rank.kill()
         time.sleep(0.05)
-    return failed or next((_exit_code(rank.returncode) for rank in ranks if rank.returncode), 0)
 
 
 def _patience(code: int) -> float:

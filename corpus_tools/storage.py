@@ -66,13 +66,18 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises:
         OutputError: another process writes here; the message names it.
+        DiskError: the folder cannot be made or written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK_NAME
-    with _held(path) as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = _held(path)
         lock.truncate(0)
         lock.write(f"process {os.getpid()} on {socket.gethostname()}")
         lock.flush()
+    except OSError as error:
+        raise DiskError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    with lock:
         try:
             yield
         finally:
@@ -91,6 +96,7 @@ def _held(path: Path) -> TextIO:
             raise OutputError(f"{path.parent}: {owner} is writing here. Wait for it") from None
         except OSError:
             return lock  # a file system without locks; two writers there are the user's own care
-        if path.exists() and os.path.samestat(os.fstat(lock.fileno()), path.stat()):
-            return lock
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+                return lock
         lock.close()  # its holder removed the file between our two calls: there is a new one to take

@@ -7,6 +7,7 @@ used for BERT in arXiv:2107.02027. Letters: S sequences, R rows.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from typing import Final
 
@@ -37,15 +38,16 @@ def pack(
     Returns:
         The sequence numbers row after row [S], and where each row begins among them [R + 1].
     """
-    packed: list[int] = []
-    starts = [0]
+    packed = np.empty(order.size, np.uint32)
+    starts = array("q", [0])  # not lists: an epoch of a large corpus has hundreds of millions of sequences
     for number, begin in enumerate(range(0, order.size, window)):
         members = order[begin : begin + window]
         rows = best_fit(lengths[members].tolist(), row_tokens)
         for row in permutation((*key, number), len(rows)).tolist():
-            packed += members[rows[row]].tolist()
-            starts.append(len(packed))
-    return np.array(packed, np.uint32), np.array(starts, np.int64)
+            end = starts[-1] + len(rows[row])
+            packed[starts[-1] : end] = members[rows[row]]
+            starts.append(end)
+    return packed, np.frombuffer(starts, np.int64)
 
 
 def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:

@@ -178,9 +178,9 @@ def _pretraining(demo: Demo, facts: dict[str, Any]) -> None:
 def _finetuning(demo: Demo, facts: dict[str, Any]) -> None:
     model = demo.out / "run" / "export"
     demo.announce("fine-tune a classifier: from this model, and from random weights")
-    facts["reviews"] = _finetune(demo, "reviews", model, "reviews", "--seeds", "3")
+    facts["reviews"] = _finetune(demo, "reviews", model, "reviews", "--seeds", "2")
     facts["reviews_scratch"] = _finetune(
-        demo, "reviews", model, "reviews-from-scratch", "--seeds", "3", "--from-scratch"
+        demo, "reviews", model, "reviews-from-scratch", "--seeds", "2", "--from-scratch"
     )
     demo.call("cn-bert", "predict", "--model", demo.out / "reviews", "--text", "房间干净，服务也周到，下次还会来。")
     demo.announce("fine-tune a reader that finds answers in a passage")

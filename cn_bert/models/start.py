@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 
 from cn_bert.config import ModelSettings
-from cn_bert.models import FAMILIES
+from cn_bert.models import FAMILIES, build_model
 from cn_bert.models.packed import IMPLEMENTATION, register
 from corpus_tools.errors import DataError, MissingInputError, RefusedError, SettingsError
 
@@ -35,7 +36,7 @@ def load_start(
     Raises:
         MissingInputError: nothing can be loaded from `source`.
         DataError: its weights are damaged.
-        SettingsError: the checkpoint has another architecture than the recipe.
+        SettingsError: the checkpoint has another architecture or other parameters than the recipe.
         RefusedError: its tokenizer is not the shards', so every id would mean another token.
     """
     register()
@@ -68,7 +69,25 @@ def load_start(
     if any(not key.startswith((HEAD, "cls.seq_relationship.")) for key in missing):
         warn(f"start_from: {source} lacks {', '.join(missing)}; these start from random weights")
     loaded: PreTrainedModel = model.float()
+    _check_parameters(source, loaded, settings, len(vocabulary))
     return loaded
+
+
+def _check_parameters(source: str, loaded: PreTrainedModel, settings: ModelSettings, vocabulary_size: int) -> None:
+    """Refuse a checkpoint with other parameters than the recipe's model: a resume and the export build that one, and
+    would lack or misplace what was trained (a vocabulary filled up to a round number, task ids, an untied decoder)."""
+    with torch.device("meta"):
+        own = build_model(settings, vocabulary_size, 0, 0.0)
+    wanted, found = ({(n, tuple(p.shape)) for n, p in one.named_parameters()} for one in (own, loaded))
+    if wanted != found:
+        raise SettingsError(
+            f"start_from: {source} has {_list(found - wanted)}, where the recipe's model of {vocabulary_size:,} "
+            f"entries has {_list(wanted - found)}. Save it in that form first"
+        )
+
+
+def _list(parameters: set[tuple[str, tuple[int, ...]]]) -> str:
+    return ", ".join(f"{name} {list(shape)}" for name, shape in sorted(parameters)) or "nothing"
 
 
 def _check_shape(source: str, config: Any, settings: ModelSettings) -> None:

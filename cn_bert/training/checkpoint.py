@@ -69,7 +69,8 @@ def save(folder: Path, step: int, states: States, state: Mapping[str, Any], keep
         raise DiskError(f"{target}: the checkpoint cannot be written: {error}. Older ones are untouched") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    for old in steps(folder)[:-keep]:
+    # Newer ones are those that did not verify, or the run would have gone on from them: they are none of the `keep`.
+    for old in [other for other in steps(folder) if other <= step][:-keep]:
         shutil.rmtree(folder / f"step-{old}", ignore_errors=True)
     return target
 

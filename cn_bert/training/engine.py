@@ -55,6 +55,10 @@ class Ranks:
             dist.all_reduce(tensor)
         return tensor
 
+    def said_by_first(self, number: int) -> int:
+        """Return the first rank's number on every rank."""
+        return int(self.sum(torch.tensor([number if self.first else 0], device=self.device)))
+
     def wait(self) -> None:
         """Return when every rank has come here."""
         if self.world > 1:

@@ -50,7 +50,7 @@ def export(run: Path, out: Path, *, replace: bool = False) -> int:
         raise OutputError(f"{out}: exists. Remove it, or choose another --out")
     recipe = read_recipe(run)
     model, state = load_trained(run, recipe, step)
-    temporary = out.with_name(f"{out.name}.tmp-{os.getpid()}")
+    temporary, aside = (out.with_name(f"{out.name}.{what}-{os.getpid()}") for what in ("tmp", "old"))
     try:
         temporary.parent.mkdir(parents=True, exist_ok=True)
         disable_progress_bar()
@@ -58,13 +58,14 @@ def export(run: Path, out: Path, *, replace: bool = False) -> int:
         load_vocabulary(run / TOKENIZER).save(temporary, recipe.model.max_position_embeddings)
         write_text(temporary / "README.md", model_card(run, recipe, step, state))
         _let_others_read(temporary)
-        if out.exists():
-            shutil.rmtree(out)
+        if out.exists():  # moved, not removed: half of an export would be nobody's to replace
+            out.rename(aside)
         replace_whole(temporary, out)
     except (OSError, SafetensorError) as error:
         raise DiskError(f"{out}: the export cannot be written: {error}") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        for left in (temporary, aside):
+            shutil.rmtree(left, ignore_errors=True)
     return step
 
 

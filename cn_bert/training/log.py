@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from corpus_tools.errors import DiskError
+
 
 class RunLog:
     """The first rank's log. Other ranks get one that stays silent."""
@@ -34,13 +36,20 @@ class RunLog:
             print(text, file=self._console, flush=True)
 
     def write(self, **values: Any) -> None:
-        """Append a line to log.jsonl, on the disk when this returns, and its numbers to TensorBoard."""
+        """Append a line to log.jsonl, on the disk when this returns, and its numbers to TensorBoard.
+
+        Raises:
+            DiskError: the disk is full or refuses.
+        """
         if not self._speak:
             return
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(values, ensure_ascii=False) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise DiskError(f"{self._path}: cannot be written: {error.strerror or error}") from error
         if self._board is not None and "step" in values:
             for key, value in values.items():
                 if key != "step" and isinstance(value, int | float):

@@ -9,7 +9,8 @@ the whole step, however its rows were dealt out.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -71,11 +72,9 @@ def train_step(
     for number, micro in enumerate(batch.micro_batches):
         torch.manual_seed(state_of((seed, step, ranks.rank, number, DROPOUT)) >> 1)
         engine.set_gradient_accumulation_boundary(number == last)
-        try:
+        with _memory_named(micro.input_ids.numel()):
             loss, found = engine(micro.to(ranks.device), objectives, scales)
             engine.backward(loss, scale_wrt_gas=False)
-        except torch.OutOfMemoryError as error:
-            raise OutOfMemoryError(_too_large(micro.input_ids)) from error
         sums += found
     outcome = summarise(sums, counts, batch.n_real_tokens, objectives, ranks)
     if not math.isfinite(outcome.loss):
@@ -83,8 +82,23 @@ def train_step(
             f"step {step}: the loss is {outcome.loss}. The weights are those of step {step - 1}. Lower "
             "optimizer.peak_lr, or look at the data of this step"
         )
-    engine.step()
+    with _memory_named(micro.input_ids.numel()):
+        engine.step()
     return outcome
+
+
+@contextmanager
+def _memory_named(tokens: int) -> Iterator[None]:
+    """Turn an allocation that failed, on a GPU or on the CPU, into advice."""
+    try:
+        yield
+    except RuntimeError as error:  # torch.OutOfMemoryError is one; on the CPU it is a plain one with this text
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+        raise OutOfMemoryError(
+            f"a micro-batch of {tokens:,} tokens does not fit into memory. Compute fewer rows at once: "
+            "--set micro_rows=1, or more until it fits"
+        ) from error
 
 
 def global_counts(counts: Mapping[str, int], objectives: Sequence[Objective], ranks: Ranks) -> dict[str, int]:
@@ -112,10 +126,3 @@ def summarise(
         found[one.name] = (total / n, right / n)
         loss += one.weight * total / n
     return Outcome(loss, found, round(everything[-1]))
-
-
-def _too_large(input_ids: Tensor) -> str:
-    return (
-        f"a micro-batch of {input_ids.numel():,} tokens does not fit into memory. "
-        "Compute fewer rows at once: --set micro_rows=1, or more until it fits; the result stays the same"
-    )

@@ -15,9 +15,11 @@ from cn_bert.config import OptimizerSettings
 class Lamb(Optimizer):
     """LAMB: Adam's direction, scaled for each parameter by the ratio of the weights' norm to the update's.
 
+    A group may say under "decays" whether it is one that decays, and so has a ratio, though its decay be 0.
+
     The ratio needs parameters in their real shapes; over a flattened group it would be silently wrong, so LAMB runs
-    at ZeRO stage 0 only. As in the paper's own code, the bias correction is applied, and parameters without weight
-    decay (biases, LayerNorm) keep a ratio of 1.
+    at ZeRO stage 0 only. The moments are corrected for their bias, as in the paper; parameters that are never decayed
+    (biases, LayerNorm) keep a ratio of 1.
 
     Source: arXiv:1904.00962, algorithm 2; the exclusion is that of google-research/albert's LAMB.
     """
@@ -46,7 +48,7 @@ class Lamb(Optimizer):
         second = state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         update = (first / (1 - beta1**step)) / ((second / (1 - beta2**step)).sqrt_() + group["eps"])
         ratio = torch.ones((), device=parameter.device)
-        if group["weight_decay"]:
+        if group.get("decays", bool(group["weight_decay"])):
             update.add_(parameter, alpha=group["weight_decay"])
             weight_norm, update_norm = parameter.norm(), update.norm()
             ratio = torch.where((weight_norm > 0) & (update_norm > 0), weight_norm / update_norm, ratio)
@@ -70,4 +72,7 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     """Split parameters into those that are decayed and those that are not: vectors, so biases and LayerNorm weights."""
     matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
     vectors = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return [
+        {"params": matrices, "weight_decay": weight_decay, "decays": True},
+        {"params": vectors, "weight_decay": 0.0, "decays": False},
+    ]

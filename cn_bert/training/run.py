@@ -28,7 +28,7 @@ from cn_bert.training.loop import Outcome, train_step
 from cn_bert.training.module import PretrainingModule
 from cn_bert.training.optim import build_optimizer
 from cn_bert.training.precision import DTYPES, resolve_precision
-from cn_bert.training.run_folder import RECIPE, check_same, fill_recipe, read_recipe, save_recipe
+from cn_bert.training.run_folder import RECIPE, check_free, check_same, fill_recipe, read_recipe, save_recipe
 from cn_bert.training.schedule import learning_rate, stage_of
 from cn_bert.training.score import commonest_token, score
 from cn_bert.training.stage import Stage, Stages
@@ -38,6 +38,8 @@ from corpus_tools.storage import locked
 
 PLANS: Final = "plans"
 EXPORT: Final = "export"
+ONE_WISH_SECONDS: Final = 1.0
+"""Stop signals that come so soon after the first are the same wish."""
 
 
 @dataclass(frozen=True)
@@ -60,17 +62,17 @@ def pretrain(loaded: Loaded, request: Request) -> None:
         UserError: anything else a user can mend, see `corpus_tools.errors`.
     """
     ranks = start_ranks()
-    recipe = with_data(loaded.recipe, request)
-    precision = resolve_precision(recipe.precision, ranks.device)
-    recipe = fill_recipe(recipe.model_copy(update={"precision": precision}))
+    recipe = settle(loaded.recipe, request, ranks.device)
     mixture = open_mixture([(source.path, source.weight) for source in recipe.data], recipe.held_out)
     with locked(request.out) if ranks.first else nullcontext():
         begun = (request.out / RECIPE).is_file()
         if begun:
             check_same(request.out, read_recipe(request.out), recipe)
+        else:
+            check_free(request.out)
         run = Run(recipe, mixture, request, ranks)
         ranks.wait()  # nobody writes before everybody has looked
-        if ranks.first and not begun:
+        if ranks.first and (not begun or run.found is None):  # before its first checkpoint its data may change
             _claim(request.out, loaded.name, recipe)
         with run.stoppable():
             run.train()
@@ -79,6 +81,19 @@ def pretrain(loaded: Loaded, request: Request) -> None:
             run.log.say(f"exported step {step:,} to {request.out / EXPORT}")
         run.log.close()
         ranks.wait()
+
+
+def settle(recipe: Recipe, request: Request, device: torch.device) -> Recipe:
+    """Fill a recipe in: its data, its defaults, and `precision: auto`, which is decided once in a run's life.
+
+    Raises:
+        SettingsError: no data is named, a setting is wrong, or the device cannot compute in the precision.
+    """
+    precision = recipe.precision
+    if precision == "auto" and (request.out / RECIPE).is_file():
+        precision = read_recipe(request.out).precision
+    resolved = resolve_precision(precision, device)
+    return fill_recipe(with_data(recipe, request).model_copy(update={"precision": resolved}))
 
 
 def with_data(recipe: Recipe, request: Request) -> Recipe:
@@ -129,9 +144,7 @@ class Run:
         self.log = RunLog(out, tensorboard=recipe.log.tensorboard, speak=ranks.first)
         ds_config = fill_ds_config(read_ds_config(self.request.deepspeed_config), recipe, ranks.world)
         self.stages = Stages(recipe, self.mixture, out / PLANS, ranks.device)
-        self.found, faults = checkpoint.newest(out / CHECKPOINTS)
-        for fault in faults:
-            self.log.say(f"WARNING: {fault}; an older checkpoint is used")
+        self.found = self._newest(out / CHECKPOINTS)
         self.module = PretrainingModule(self._model().to(ranks.device), DTYPES[recipe.precision])
         probe(self.module.model.base_model, self.mixture.vocabulary.size)
         self.engine = make_engine(self.module, build_optimizer(self.module, recipe.optimizer), ds_config)
@@ -142,6 +155,14 @@ class Run:
         elif self.log.begun:  # it ended before its first checkpoint
             self.log.write(resumed_from=0, ranks=ranks.world)
         self.log.say(self._headline())
+
+    def _newest(self, folder: Path) -> int | None:
+        """Let the first rank choose the checkpoint for all: ranks that each chose for themselves could differ."""
+        step, faults = checkpoint.newest(folder) if self.ranks.first else (None, [])
+        for fault in faults:
+            self.log.say(f"WARNING: {fault}; an older checkpoint is used")
+        chosen = self.ranks.said_by_first(-1 if step is None else step)
+        return None if chosen < 0 else chosen
 
     def _model(self) -> Any:
         recipe, vocabulary = self.recipe, self.mixture.vocabulary
@@ -173,12 +194,19 @@ class Run:
 
     @contextmanager
     def stoppable(self) -> Iterator[None]:
-        """Turn SIGTERM, SIGINT and SIGUSR1 into a wish to stop after the step; a second one ends at once."""
+        """Turn SIGTERM, SIGINT and SIGUSR1 into a wish to stop after the step; a second one ends at once.
+
+        Ctrl-C under DeepSpeed's launcher comes twice, from the terminal and from the launcher: that is one wish.
+        """
+        asked = 0.0
 
         def wish(number: int, frame: FrameType | None) -> None:
-            if self._stop:
+            nonlocal asked
+            now = time.monotonic()
+            if self._stop and now - asked > ONE_WISH_SECONDS:
                 raise SystemExit(128 + number)
-            self._stop = True
+            if not self._stop:
+                self._stop, asked = True, now
 
         signals = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
         old = {number: signal.signal(number, wish) for number in signals}
@@ -190,6 +218,7 @@ class Run:
 
     def train(self) -> None:
         """Make the steps that are left, up to the run's end or --max-steps."""
+        self.module.train()
         if self.step == 0:
             self._evaluate(self.stages[0])
         while self.step < self.last:
@@ -227,7 +256,8 @@ class Run:
             if self.step % self.recipe.checkpoint.every_steps == 0 and self.step < self.last:
                 self.save()
             if self._asked_to_stop():
-                self.save()
+                if self.found != self.step:  # to write it again would take the good one away first
+                    self.save()
                 raise StoppedError(f"stopped after step {self.step:,}; the same command goes on from there")
 
     def _due(self, every: int) -> bool:
@@ -251,7 +281,7 @@ class Run:
 
     def _evaluate(self, stage: Stage) -> None:
         batches = stage.held_out(self.recipe.evaluate.max_rows, self.ranks)
-        commonest = int(self.ranks.sum(torch.tensor([self.commonest], device=self.ranks.device)))
+        commonest = self.ranks.said_by_first(self.commonest)
         scores = score(self.module, batches, stage.objectives, commonest, self.ranks)
         if scores is None:
             return

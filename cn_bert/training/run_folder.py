@@ -18,8 +18,9 @@ from corpus_tools.storage import write_text
 
 RECIPE: Final = "recipe.yaml"
 MAY_CHANGE: Final = ("micro_rows", "checkpoint.", "log.", "evaluate.", "data.", "start_from")
-"""Settings a resumed run may change: none of them enters the numbers. The data's bytes are compared by fingerprint,
-so a folder may move; weights are read from a checkpoint, so `start_from` is past."""
+"""Settings a resumed run may change: none of them enters the numbers, but that dropout draws anew for other
+`micro_rows` (or ranks). The data's bytes are compared by fingerprint, so a folder may move; weights are read from a
+checkpoint, so `start_from` is past."""
 
 
 def fill_recipe(recipe: Recipe) -> Recipe:
@@ -73,6 +74,17 @@ def check_same(run: Path, saved: Recipe, wanted: Recipe) -> None:
                 f"{run}: this run was begun with {key} = {_show(old, key)}, now it is {_show(new, key)}. "
                 "Give the old value to go on, or another --out to begin anew"
             )
+
+
+def check_free(run: Path) -> None:
+    """Refuse to begin a run in a folder of something else: its tokenizer would be overwritten by the run's.
+
+    Raises:
+        OutputError: shards, a model, or checkpoints whose recipe is gone lie there.
+    """
+    for name, what in (("manifest.json", "shards"), ("config.json", "a model"), ("checkpoints", "a run's checkpoints")):
+        if (run / name).exists():
+            raise OutputError(f"{run}: holds {what} and no {RECIPE}. Choose another --out")
 
 
 def _show(leaves: Mapping[str, Any], key: str) -> str:

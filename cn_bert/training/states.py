@@ -60,11 +60,13 @@ def restore_states(engine: Any, states: States, updates: int) -> None:
         _restore_flat(engine, states, updates)
         return
     optimizer = engine.optimizer
+    fused = bool(optimizer.defaults.get("fused"))
     for name, parameter in _named(engine):
         parameter.data.copy_(states.weights[name])
         if states.moments:
             state = optimizer.state[parameter]
-            state["step"] = torch.tensor(float(updates))
+            # Where the optimizer has it: a fused one reads it on the parameter's device, others on the CPU.
+            state["step"] = torch.tensor(float(updates), device=parameter.device if fused else "cpu")
             for moment in MOMENTS:
                 state[moment] = states.moments[f"{moment}.{name}"].to(parameter.device, copy=True)
 

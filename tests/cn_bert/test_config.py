@@ -69,6 +69,8 @@ def test_a_recipe_of_ones_own_is_a_path(tmp_path) -> None:
         ("noequals", "expected KEY=VALUE"),
         ("stages.0.row_tokens=1024", "1024 is more than the model's 512 positions"),
         ("model.num_attention_heads=7", "does not divide into 7 heads"),
+        ("objectives=[{name: mlm}, {name: mlm}]", "an objective stands twice"),
+        ("stages.0.objectives=[{name: mlm}, {name: mlm}]", "an objective stands twice"),
     ],
 )
 def test_a_wrong_setting_names_place_and_remedy(change: str, message: str) -> None:

@@ -67,6 +67,22 @@ sys.exit(1)
     assert ranks_run(program) == 71
 
 
+def test_a_rank_that_only_lost_its_neighbour_does_not_hide_the_cause(ranks_run) -> None:
+    """Its connection breaks when the other leaves the group, and it may be dead before the other has said why."""
+    program = """
+if rank == 1:
+    sys.exit(1)
+time.sleep(0.5)
+sys.exit(74)
+"""
+    assert ranks_run(program) == 74
+
+
+def test_a_rank_that_we_kill_is_not_the_cause(ranks_run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "_patience", lambda code: 0.2)
+    assert ranks_run("sys.exit(1) if rank == 1 else time.sleep(600)") == 1
+
+
 def test_a_rank_that_fails_ends_the_others(ranks_run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "_patience", lambda code: 0.2)
     program = """
@@ -95,7 +111,7 @@ sys.exit(75)
     assert launch._patience(75) > 30 > launch._patience(1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_a_signal_reaches_every_rank_once(ranks_run, tmp_path: Path, number: signal.Signals) -> None:
     program = """
 seen = []

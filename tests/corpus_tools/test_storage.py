@@ -44,6 +44,12 @@ def test_a_writer_that_was_killed_leaves_the_folder_free(tmp_path: Path) -> None
     assert not (tmp_path / LOCK_NAME).exists()
 
 
+def test_a_folder_that_cannot_be_made_is_the_disks_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DiskError, match="cannot be written"), locked(tmp_path / "file" / "run"):
+        pass
+
+
 def test_a_lock_is_given_back_when_the_work_fails(tmp_path: Path) -> None:
     with pytest.raises(KeyError), locked(tmp_path):
         raise KeyError
