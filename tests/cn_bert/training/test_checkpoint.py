@@ -154,11 +154,12 @@ def damage(path: Path, name: str) -> None:
         path.write_bytes(content)
 
 
-@pytest.mark.parametrize("kind", DAMAGES)
-@pytest.mark.parametrize("file", FILES)
+CASES = [(file, kind) for file in FILES for kind in DAMAGES]
+CASES.remove((MANIFEST, "one more"))  # white space after JSON says nothing else
+
+
+@pytest.mark.parametrize(("file", "kind"), CASES)
 def test_a_damaged_file_is_noticed_and_the_older_checkpoint_used(tmp_path: Path, file: str, kind: str) -> None:
-    if file == MANIFEST and kind == "one more":
-        pytest.skip("white space after JSON says nothing else")
     if file == MANIFEST and kind in ("all but one", "last bit"):
         kind = "half"  # the last byte is the newline
     save(tmp_path, 1)
