@@ -158,7 +158,8 @@ def _pretraining(demo: Demo, facts: dict[str, Any]) -> None:
     sets = (
         "schedule=adamw",
         "model=tiny",
-        "optimizer.peak_lr=1e-3",
+        "optimizer.peak_lr=5e-4",
+        "dropout=0.0",
         f"stages=[{{steps: {STEPS}, row_tokens: 128, batch_rows: 32}}]",
         f"checkpoint.every_steps={EVERY}",
         "evaluate.every_steps=40",

@@ -20,20 +20,27 @@ from corpus_tools.encode.train import train_vocabulary
 SAMPLE = Path(str(files("cn_bert") / "demo" / "sample"))
 
 
-@pytest.fixture(scope="session")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A shard folder of the sample's first 60 documents, with a vocabulary of their own."""
-    folder = tmp_path_factory.mktemp("data")
-    lines = (SAMPLE / "documents.jsonl").read_text(encoding="utf-8").splitlines()[:60]
+def build_sample(folder: Path, documents: int) -> Path:
+    """Build the sample's first documents with a vocabulary of their own."""
+    lines = (SAMPLE / "documents.jsonl").read_text(encoding="utf-8").splitlines()[:documents]
     (folder / "text.jsonl").write_text("\n".join(lines), encoding="utf-8")
     vocabulary = train_vocabulary([json.loads(line)["text"] for line in lines], 2500)
     vocabulary.save(folder / "vocab")
-    build(
-        BuildSettings(
-            inputs=(str(folder / "text.jsonl"),), vocab=str(folder / "vocab"), out=str(folder / "shards"), workers=1
-        )
-    )
+    inputs = (str(folder / "text.jsonl"),)
+    build(BuildSettings(inputs=inputs, vocab=str(folder / "vocab"), out=str(folder / "shards"), workers=1))
     return folder / "shards"
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shard folder of 60 documents."""
+    return build_sample(tmp_path_factory.mktemp("data"), 60)
+
+
+@pytest.fixture(scope="session")
+def few_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shard folder of 10 documents."""
+    return build_sample(tmp_path_factory.mktemp("few"), 10)
 
 
 Runner = Callable[..., list[dict]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from cn_bert.training.log import read_log
@@ -39,6 +40,12 @@ def command(
         *sets,
         *options,
     ]
+
+
+def plain_command(shards: Path, out: Path, changes: Mapping[str, str]) -> list[str]:
+    """Return the command line of a run of bert_wwm with these changes alone."""
+    sets = [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
+    return [sys.executable, "-m", "cn_bert", "pretrain", "bert_wwm", "--data", str(shards), "--out", str(out), *sets]
 
 
 def environment() -> dict[str, str]:
