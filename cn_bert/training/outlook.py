@@ -10,7 +10,7 @@ from cn_bert.config import Loaded
 from cn_bert.data.mixture import open_mixture
 from cn_bert.models import build_model
 from cn_bert.training.engine import fill_ds_config, read_ds_config
-from cn_bert.training.run_folder import RECIPE, check_free, check_same, read_recipe
+from cn_bert.training.run_folder import check_folder
 from cn_bert.training.stage import Stages
 
 if TYPE_CHECKING:
@@ -31,10 +31,7 @@ def outlook(loaded: Loaded, request: Request) -> str:
     recipe = settle(loaded.recipe, request, device)
     mixture = open_mixture([(source.path, source.weight) for source in recipe.data], recipe.held_out)
     zero = fill_ds_config(read_ds_config(request.deepspeed_config), recipe, 1)["zero_optimization"].get("stage", 0)
-    if (request.out / RECIPE).is_file():
-        check_same(request.out, read_recipe(request.out), recipe)
-    else:
-        check_free(request.out)
+    check_folder(request.out, recipe)
     stages = Stages(recipe, mixture, request.out / PLANS, device)
     with torch.device("meta"):
         model = build_model(recipe.model, mixture.vocabulary.size, mixture.vocabulary.pad_id, recipe.dropout)

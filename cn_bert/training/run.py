@@ -28,7 +28,7 @@ from cn_bert.training.loop import Outcome, train_step
 from cn_bert.training.module import PretrainingModule
 from cn_bert.training.optim import build_optimizer
 from cn_bert.training.precision import DTYPES, resolve_precision
-from cn_bert.training.run_folder import RECIPE, check_free, check_same, fill_recipe, read_recipe, save_recipe
+from cn_bert.training.run_folder import RECIPE, check_folder, fill_recipe, read_recipe, save_recipe
 from cn_bert.training.schedule import learning_rate, stage_of
 from cn_bert.training.score import commonest_token, score
 from cn_bert.training.stage import Stage, Stages
@@ -65,11 +65,7 @@ def pretrain(loaded: Loaded, request: Request) -> None:
     recipe = settle(loaded.recipe, request, ranks.device)
     mixture = open_mixture([(source.path, source.weight) for source in recipe.data], recipe.held_out)
     with locked(request.out) if ranks.first else nullcontext():
-        begun = (request.out / RECIPE).is_file()
-        if begun:
-            check_same(request.out, read_recipe(request.out), recipe)
-        else:
-            check_free(request.out)
+        begun = check_folder(request.out, recipe)
         run = Run(recipe, mixture, request, ranks)
         ranks.wait()  # nobody writes before everybody has looked
         if ranks.first and (not begun or run.found is None):  # before its first checkpoint its data may change

@@ -61,6 +61,20 @@ def read_recipe(run: Path) -> Recipe:
     return recipe_from_dict(configs.parse(path.read_text(encoding="utf-8"), str(path)), str(path))
 
 
+def check_folder(run: Path, recipe: Recipe) -> bool:
+    """Say whether a folder holds this run already; refuse one that is another run's or something else's.
+
+    Raises:
+        OutputError: see `check_same` and `check_free`.
+    """
+    begun = (run / RECIPE).is_file()
+    if begun:
+        check_same(run, read_recipe(run), recipe)
+    else:
+        check_free(run)
+    return begun
+
+
 def check_same(run: Path, saved: Recipe, wanted: Recipe) -> None:
     """Refuse to go on with settings other than the run's own.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from cn_bert.data.batches import count
 from cn_bert.data.mixture import Mixture
 from cn_bert.micro_batch import MicroBatch
 from cn_bert.objectives import Objective
@@ -40,7 +41,8 @@ def score(
         here = batch.to(ranks.device)
         _, found = module(here, objectives, dict.fromkeys(names, 0.0))
         sums[:, :2] += found
-        sums[:, 2] += sums.new_tensor([_predictions(here, one) for one in objectives])
+        counts = count([here])
+        sums[:, 2] += sums.new_tensor([counts[one.counts] for one in objectives])
         guessed += (here.labels == commonest).sum()
     module.train()
     ranks.sum(sums)
@@ -54,10 +56,6 @@ def score(
         if one.name == "mlm":
             scores["unigram_accuracy"] = float(guessed) / n
     return scores or None
-
-
-def _predictions(batch: MicroBatch, objective: Objective) -> int:
-    return batch.labels.numel() if objective.counts == "mlm" else int((batch.is_next >= 0).sum())
 
 
 def commonest_token(mixture: Mixture, folder: Path) -> int:
