@@ -29,6 +29,7 @@ from corpus_tools.markup import visible
 from corpus_tools.masking import Masker, build_masker, masking_settings
 from corpus_tools.preview import preview, preview_html
 from corpus_tools.report import number, save_page
+from corpus_tools.segment import word_starts
 from corpus_tools.shards.manifest import Manifest
 from corpus_tools.shards.read import ShardReader, open_shards
 from corpus_tools.shards.verify import verify
@@ -251,8 +252,7 @@ def run_segment(args: Namespace) -> int:
             raise DataError(
                 f"standard input, line {n}: not UTF-8 (byte {error.start + 1}). Convert it first"
             ) from error
-        [starts] = segmenter.starts([text])
-        words = [text[start:end] for start, end in pairwise([*starts.tolist(), len(text)])]
+        words = [text[start:end] for start, end in pairwise([*word_starts(segmenter, text), len(text)])]
         line = args.separator.join(word for word in words if not word.isspace())
         sys.stdout.buffer.write(line.encode() + b"\n")
     return 0

@@ -50,18 +50,6 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class TextSpan:
-    """A marked stretch of text: characters [start, end)."""
-
-    start: int
-    end: int
-    kind: str
-    """What it is: a list's name ("medical"), or a tag ("ns")."""
-    mark: str
-    """The level it belongs to: "entity" or "phrase"."""
-
-
-@dataclass(frozen=True, slots=True)
 class EncodedDocument:
     """One row of a shard. Arrays share one length L except `spans`, whose indexes run over [0, L]."""
 

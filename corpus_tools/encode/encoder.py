@@ -1,32 +1,27 @@
-"""Documents of text to documents of token ids, flags and spans: segment, find, tokenize, and let the offsets meet."""
+"""Documents of text to token ids, flags and spans: segment, find, tokenize, and let the offsets meet.
+
+Letters: C characters of a batch, D documents, L tokens, S spans.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 
-from corpus_tools.encode.align import first_tokens, mark_spans, token_spans, word_starts
+from corpus_tools.encode.align import INSIDE_BITS, START_BITS, flag_tokens, mark_spans, token_spans
 from corpus_tools.encode.counts import Counts
 from corpus_tools.encode.tokenize import CorpusTokenizer, Tokens
 from corpus_tools.encode.vocabulary import Vocabulary
 from corpus_tools.errors import SettingsError
-from corpus_tools.schema import (
-    MAX_KINDS,
-    PARAGRAPH,
-    SENTENCE,
-    WORD,
-    Document,
-    EncodedDocument,
-    Flags,
-    Offsets,
-    Spans,
-)
+from corpus_tools.schema import MAX_KINDS, NO_SPANS, SENTENCE, SPAN_DTYPE, WORD, Document, Flags, Ids, Offsets, Spans
 from corpus_tools.segment import Segmenter
-from corpus_tools.spans import SpanFinder, combine
+from corpus_tools.spans import Found, SpanFinder, choose
+from corpus_tools.text.batch import TextBatch
 from corpus_tools.text.read import Reject
-from corpus_tools.text.sentences import paragraphs, sentences
+from corpus_tools.text.sentences import character_tables, mark_sentences
 
 INSIDE_RUN = "inside_run"
 """A match that begins or ends within a run of Latin letters or digits: the finder rejected it."""
@@ -34,9 +29,22 @@ INSIDE_RUN = "inside_run"
 
 @dataclass(slots=True)
 class Encoded:
-    """What became of a batch: its documents are in `documents` or in `rejects`, each once, in their order."""
+    """What became of a batch: each of its documents has a row here or is in `rejects`, in their order."""
 
-    documents: list[EncodedDocument] = field(default_factory=list)
+    names: list[str]
+    """The ids of the documents. [D]"""
+    sources: list[str]
+    """[D]"""
+    ids: Ids
+    """[L]"""
+    flags: Flags
+    """[L]"""
+    bounds: Offsets
+    """Where the tokens of each document begin, and L. [D + 1]"""
+    spans: Spans
+    """Relative to their document. [S]"""
+    span_bounds: Offsets
+    """Where the spans of each document begin, and S. [D + 1]"""
     rejects: list[Reject] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
 
@@ -47,7 +55,7 @@ class Encoder:
     Args:
         vocabulary: gives the ids.
         segmenter: gives the words.
-        finders: give entities and phrases; where two want the same characters, leftmost, longest, earlier finder wins.
+        finders: give entities and phrases; where spans of one mark overlap, the earlier finder's is kept.
 
     Raises:
         SettingsError: the finders have more than 256 kinds.
@@ -55,60 +63,98 @@ class Encoder:
 
     def __init__(self, vocabulary: Vocabulary, segmenter: Segmenter, finders: Sequence[SpanFinder] = ()) -> None:
         self.vocabulary = vocabulary
-        self.kinds = list(dict.fromkeys(pair for finder in finders for pair in finder.kinds))
+        self.kinds = list(dict.fromkeys(chain.from_iterable(finder.kinds for finder in finders)))
         """(kind, mark) by kind number."""
         if len(self.kinds) > MAX_KINDS:
             raise SettingsError(f"{len(self.kinds)} kinds of entities and phrases; a shard holds {MAX_KINDS}")
         self._segmenter = segmenter
         self._finders = list(finders)
         self._tokenizer = CorpusTokenizer(vocabulary)
-        self._number_of = {pair: number for number, pair in enumerate(self.kinds)}
-        self._mark_of = {number: mark for number, (_, mark) in enumerate(self.kinds)}
+        self._characters = character_tables()
+        number_of = {pair: number for number, pair in enumerate(self.kinds)}
+        self._numbers = [np.array([number_of[pair] for pair in finder.kinds], np.int64) for finder in finders]
+        self._marks = np.array([mark for _, mark in self.kinds])
+        self._start_bits = np.array([START_BITS[mark] for _, mark in self.kinds], np.uint8)
+        self._inside_bits = np.array([INSIDE_BITS[mark] for _, mark in self.kinds], np.uint8)
 
     def encode(self, documents: Sequence[Document]) -> Encoded:
         """Encode a batch. A document that gives no token (nothing but spaces and control characters) is rejected."""
-        made = Encoded()
-        texts = [document.text for document in documents]
+        batch = TextBatch.of([document.text for document in documents])
+        marks = np.zeros(len(batch.codes), np.uint8)
         cut_before = self._segmenter.long_runs_cut
-        all_words = self._segmenter.starts(texts)
-        all_tokens = self._tokenizer.tokenize(texts)
+        self._segmenter.mark(batch, marks)
+        mark_sentences(batch, marks, self._characters)
+        tokens = self._tokenizer.tokenize(batch)
+        flags, straddling = flag_tokens(marks, tokens)
+
+        found = np.diff(tokens.bounds) > 0
+        kept = [document for document, any_token in zip(documents, found.tolist(), strict=True) if any_token]
+        made = Encoded(
+            names=[document.id for document in kept],
+            sources=[document.source for document in kept],
+            ids=tokens.ids,
+            flags=flags,
+            bounds=np.append(tokens.bounds[:-1][found], tokens.bounds[-1]),
+            spans=NO_SPANS,
+            span_bounds=np.zeros(len(kept) + 1, np.int64),
+        )
         made.counts.long_runs_cut = self._segmenter.long_runs_cut - cut_before
-        for document, words, tokens in zip(documents, all_words, all_tokens, strict=True):
-            if len(tokens.ids):
-                made.documents.append(self._mark(document, words, tokens, made.counts))
-            else:
+        if self._finders:
+            self._find(batch, marks, tokens, made)
+        for document, any_token in zip(documents, found.tolist(), strict=True):
+            if not any_token:
                 made.rejects.append(Reject(document.id, document.source, "no_tokens", "no character has a token"))
+        self._count(batch, found, made, straddling)
         return made
 
-    def _mark(self, document: Document, words: Offsets, tokens: Tokens, counts: Counts) -> EncodedDocument:
-        text = document.text
-        starts_word, straddling = word_starts(tokens, words, len(text))
-        flags: Flags = starts_word.astype(np.uint8) * np.uint8(WORD)
-        flags[first_tokens(tokens, (start for start, _ in sentences(text)))] |= SENTENCE
-        flags[first_tokens(tokens, (start for start, _ in paragraphs(text)))] |= PARAGRAPH
-        # Also where the first paragraph is one that only the tokenizer sees something in.
-        flags[0] |= SENTENCE | PARAGRAPH
-        spans = self._find(text, words, tokens, counts)
-        mark_spans(flags, spans, self._mark_of)
+    def _find(self, batch: TextBatch, marks: Flags, tokens: Tokens, made: Encoded) -> None:
+        """Find spans, choose among those of a mark, carry them over to tokens and set their flags."""
+        columns = [self._of_finder(finder.find(batch, marks), numbers, made.counts)
+                   for finder, numbers in zip(self._finders, self._numbers, strict=True)]  # fmt: skip
+        starts, ends, kinds = (np.concatenate(column) for column in zip(*self._chosen(columns), strict=True))
+        first, last, rejected = token_spans(tokens, starts, ends)
+        refused = np.zeros(len(starts), np.bool_)
+        for reason, which in rejected.items():
+            if n := int(np.count_nonzero(which)):
+                made.counts.rejected[reason] += n
+            refused |= which
+        order = np.lexsort((kinds, last, first))
+        order = order[~refused[order]]
+        first, last, kinds = first[order], last[order], kinds[order]
+        mark_spans(made.flags, first, last, self._start_bits[kinds], self._inside_bits[kinds])
 
-        counts.documents += 1
-        counts.characters += len(text)
-        counts.bytes += len(text.encode("utf-8"))
-        counts.tokens += len(flags)
-        counts.words += int(np.count_nonzero(flags & WORD))
-        counts.sentences += int(np.count_nonzero(flags & SENTENCE))
-        counts.unknown_tokens += int(np.count_nonzero(tokens.ids == self.vocabulary.unk_id))
-        counts.straddling_tokens += straddling
-        return EncodedDocument(document.id, document.source, tokens.ids, flags, spans)
-
-    def _find(self, text: str, words: Offsets, tokens: Tokens, counts: Counts) -> Spans:
-        found = [finder.find(text, words) for finder in self._finders]
-        if inside_runs := sum(rejected for _, rejected in found):
-            counts.rejected[INSIDE_RUN] += inside_runs
-        spans, rejected = token_spans(tokens, combine([spans for spans, _ in found]), self._number_of)
-        counts.rejected.update(rejected)
-        per_kind = np.bincount(spans["kind"], minlength=len(self.kinds)).tolist()
-        for (kind, mark), n in zip(self.kinds, per_kind, strict=True):
+        row = np.searchsorted(made.bounds, first, side="right") - 1
+        made.spans = np.empty(len(first), SPAN_DTYPE)
+        made.spans["start"], made.spans["end"] = first - made.bounds[row], last - made.bounds[row]
+        made.spans["kind"] = kinds
+        made.span_bounds = np.searchsorted(row, np.arange(len(made.bounds)), side="left")
+        for (kind, mark), n in zip(self.kinds, np.bincount(kinds, minlength=len(self.kinds)).tolist(), strict=True):
             if n:
-                (counts.entities if mark == "entity" else counts.phrases)[kind] += n
-        return spans
+                (made.counts.entities if mark == "entity" else made.counts.phrases)[kind] += n
+
+    def _of_finder(self, found: Found, numbers: Offsets, counts: Counts) -> tuple[Offsets, Offsets, Offsets]:
+        if found.n_rejected:
+            counts.rejected[INSIDE_RUN] += found.n_rejected
+        return found.starts, found.ends, numbers[found.kinds]
+
+    def _chosen(self, columns: list[tuple[Offsets, Offsets, Offsets]]) -> list[tuple[Offsets, Offsets, Offsets]]:
+        chosen = []
+        for mark in START_BITS:
+            of_mark = [tuple(column[self._marks[kinds] == mark] for column in (starts, ends, kinds))
+                       for starts, ends, kinds in columns]  # fmt: skip
+            keep = choose([(starts, ends) for starts, ends, _ in of_mark])
+            chosen += [(s[free], e[free], k[free]) for (s, e, k), free in zip(of_mark, keep, strict=True)]
+        return chosen
+
+    def _count(self, batch: TextBatch, found: np.ndarray, made: Encoded, straddling: int) -> None:
+        kept = np.repeat(found, np.diff(batch.bounds)) if not found.all() else slice(None)
+        codes = batch.codes[kept]
+        counts = made.counts
+        counts.documents = len(made.names)
+        counts.characters = len(codes)
+        counts.bytes = len(codes) + sum(int(np.count_nonzero(codes >= least)) for least in (0x80, 0x800, 0x10000))
+        counts.tokens = len(made.ids)
+        counts.words = int(np.count_nonzero(made.flags & WORD))
+        counts.sentences = int(np.count_nonzero(made.flags & SENTENCE))
+        counts.unknown_tokens = int(np.count_nonzero(made.ids == self.vocabulary.unk_id))
+        counts.straddling_tokens = straddling

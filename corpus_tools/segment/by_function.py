@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import zip_longest
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from corpus_tools.errors import DataError, SettingsError
-from corpus_tools.schema import Offsets
+from corpus_tools.schema import WORD, Flags, Offsets
+from corpus_tools.text.batch import TextBatch
 
 
 @dataclass(eq=False)
@@ -32,13 +33,14 @@ class ByFunction:
         self._segment = _find(self.function)
         self.fingerprint = f"by_function-{self.function}-{_source_hash(self._segment)}"
 
-    def starts(self, texts: Sequence[str]) -> list[Offsets]:
-        """Return where the words of each text begin. [words of the text] each
+    def mark(self, batch: TextBatch, marks: Flags) -> None:
+        """Set WORD where a word begins. [C]
 
         Raises:
             DataError: the words do not make up the text, or are no list of strings.
         """
-        return [self._starts(text) for text in texts]
+        for text, first in zip(batch.texts, batch.bounds.tolist(), strict=False):
+            marks[first + self._starts(text)] |= WORD
 
     def _starts(self, text: str) -> Offsets:
         words = self._segment(text)

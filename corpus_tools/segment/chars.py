@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from corpus_tools.schema import Offsets
+from corpus_tools.schema import WORD, Flags
+from corpus_tools.text.batch import TextBatch
 
 
 @dataclass(frozen=True)
@@ -18,6 +16,6 @@ class Chars:
     fingerprint: ClassVar[str] = "chars-1"
     long_runs_cut: ClassVar[int] = 0
 
-    def starts(self, texts: Sequence[str]) -> list[Offsets]:
-        """Return where the words of each text begin: everywhere. [characters of the text] each"""
-        return [np.arange(len(text), dtype=np.int64) for text in texts]
+    def mark(self, batch: TextBatch, marks: Flags) -> None:
+        """Set WORD where a word begins: everywhere. [C]"""
+        marks |= WORD

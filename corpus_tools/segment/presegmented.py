@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-import numpy as np
-
-from corpus_tools.schema import Offsets
+from corpus_tools.schema import WORD, Flags
+from corpus_tools.text.batch import TextBatch
 
 _WORD_OR_SPACE: Final = re.compile(r"\s+|\S+")
 
@@ -21,6 +19,8 @@ class Presegmented:
     fingerprint: ClassVar[str] = "presegmented-1"
     long_runs_cut: ClassVar[int] = 0
 
-    def starts(self, texts: Sequence[str]) -> list[Offsets]:
-        """Return where the words of each text begin. [words of the text] each"""
-        return [np.fromiter((match.start() for match in _WORD_OR_SPACE.finditer(text)), np.int64) for text in texts]
+    def mark(self, batch: TextBatch, marks: Flags) -> None:
+        """Set WORD where a word begins. [C]"""
+        for text, first in zip(batch.texts, batch.bounds.tolist(), strict=False):
+            for match in _WORD_OR_SPACE.finditer(text):
+                marks[first + match.start()] |= WORD

@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from corpus_tools.encode.counts import Counts
 from corpus_tools.encode.encoder import Encoded
 from corpus_tools.errors import DiskError
-from corpus_tools.schema import EncodedDocument, shard_schema
+from corpus_tools.schema import Offsets, shard_schema
 from corpus_tools.shards.manifest import ShardEntry, shard_name
 from corpus_tools.storage import replace_whole, sha256_file, write_json
 from corpus_tools.text.read import Reject
@@ -85,11 +84,11 @@ def write_shard(folder: Path, number: int, key: str, vocabulary_size: int, made:
     with _whole(path) as arrow, _whole(rejects_path(folder, number)) as rejects:
         schema = shard_schema(vocabulary_size)
         writer = pa.ipc.new_file(arrow, schema)
-        for documents in _regroup(_set_aside(made, rejects, counts, dropped)):
+        for group in _regroup(_set_aside(made, rejects, counts, dropped)):
             with _disk_errors(path):
-                writer.write_batch(record_batch(documents, schema))
-            rows += len(documents)
-            tokens += sum(len(document.ids) for document in documents)
+                writer.write_batch(record_batch(group, schema))
+            rows += sum(len(batch.names) for batch in group)
+            tokens += sum(len(batch.ids) for batch in group)
         with _disk_errors(path):
             writer.close()
     entry = ShardEntry(path.name, rows, tokens, path.stat().st_size, sha256_file(path))
@@ -98,17 +97,15 @@ def write_shard(folder: Path, number: int, key: str, vocabulary_size: int, made:
     return record
 
 
-def _set_aside(
-    made: Iterable[Encoded], rejects: BinaryIO, counts: Counts, dropped: Counter[str]
-) -> Iterator[list[EncodedDocument]]:
-    """Pass the documents on; write the rejects out and sum up the counts on the way."""
+def _set_aside(made: Iterable[Encoded], rejects: BinaryIO, counts: Counts, dropped: Counter[str]) -> Iterator[Encoded]:
+    """Pass the batches on; write the rejects out and sum up the counts on the way."""
     for batch in made:
         for reject in batch.rejects:
             with _disk_errors(Path(rejects.name)):
                 rejects.write(reject_line(reject))
             dropped[reject.reason] += 1
         counts.add(batch.counts)
-        yield batch.documents
+        yield batch
 
 
 def reject_line(reject: Reject) -> bytes:
@@ -117,45 +114,48 @@ def reject_line(reject: Reject) -> bytes:
     return json.dumps(fields, ensure_ascii=False).encode() + b"\n"
 
 
-def _regroup(lists: Iterable[list[EncodedDocument]]) -> Iterator[list[EncodedDocument]]:
-    """Regroup documents into lists that fill a record batch."""
-    group: list[EncodedDocument] = []
-    tokens = 0
-    for documents in lists:
-        for document in documents:
-            group.append(document)
-            tokens += len(document.ids)
-            if tokens >= BATCH_TOKENS or len(group) >= BATCH_ROWS:
-                yield group
-                group, tokens = [], 0
+def _regroup(batches: Iterable[Encoded]) -> Iterator[list[Encoded]]:
+    """Put batches together until they fill a record batch."""
+    group: list[Encoded] = []
+    tokens = rows = 0
+    for batch in batches:
+        if batch.names:
+            group.append(batch)
+            tokens += len(batch.ids)
+            rows += len(batch.names)
+        if tokens >= BATCH_TOKENS or rows >= BATCH_ROWS:
+            yield group
+            group, tokens, rows = [], 0, 0
     if group:
         yield group
 
 
-def record_batch(documents: list[EncodedDocument], schema: pa.Schema) -> pa.RecordBatch:
-    """Lay documents out as Arrow columns."""
-    token_offsets = _offsets([len(document.ids) for document in documents])
-    spans = np.concatenate([document.spans for document in documents])
+def record_batch(group: list[Encoded], schema: pa.Schema) -> pa.RecordBatch:
+    """Lay batches out as Arrow columns, one row a document."""
+    spans = np.concatenate([batch.spans for batch in group])
     struct = pa.StructArray.from_arrays(
         [pa.array(np.ascontiguousarray(spans[name])) for name in spans.dtype.names or ()],
         fields=list(schema.field("spans").type.value_type),
     )
-    ids = np.concatenate([document.ids for document in documents])
-    flags = np.concatenate([document.flags for document in documents])
+    token_bounds = _end_to_end([batch.bounds for batch in group])
+    ids = np.concatenate([batch.ids for batch in group])
+    flags = np.concatenate([batch.flags for batch in group])
     columns = [
-        pa.array([document.id for document in documents], pa.string()),
-        pa.array([document.source for document in documents], pa.string()),
-        pa.ListArray.from_arrays(token_offsets, pa.array(ids)),
-        pa.ListArray.from_arrays(token_offsets, pa.array(flags)),
-        pa.ListArray.from_arrays(_offsets([len(document.spans) for document in documents]), struct),
+        pa.array([name for batch in group for name in batch.names], pa.string()),
+        pa.array([source for batch in group for source in batch.sources], pa.string()),
+        pa.ListArray.from_arrays(token_bounds, pa.array(ids)),
+        pa.ListArray.from_arrays(token_bounds, pa.array(flags)),
+        pa.ListArray.from_arrays(_end_to_end([batch.span_bounds for batch in group]), struct),
     ]
     return pa.record_batch(columns, schema=schema)
 
 
-def _offsets(lengths: list[int]) -> pa.Array:
-    offsets: npt.NDArray[np.int32] = np.zeros(len(lengths) + 1, np.int32)
-    np.cumsum(lengths, out=offsets[1:])
-    return pa.array(offsets)
+def _end_to_end(bounds: list[Offsets]) -> pa.Array:
+    """Join the bounds of consecutive batches to those of all their rows."""
+    lengths = np.concatenate([np.diff(each) for each in bounds])
+    joined = np.zeros(len(lengths) + 1, np.int32)
+    np.cumsum(lengths, out=joined[1:])
+    return pa.array(joined)
 
 
 @contextmanager

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol, cast
 
 from corpus_tools.choose import Choices, build
-from corpus_tools.schema import Offsets, TextSpan
-from corpus_tools.spans.choice import combine
+from corpus_tools.schema import Flags
+from corpus_tools.spans.choice import choose
 from corpus_tools.spans.dictionary_tags import DictionaryTags
+from corpus_tools.spans.found import Found
 from corpus_tools.spans.lexicon import Lexicon
+from corpus_tools.text.batch import TextBatch
 
-__all__ = ["FINDERS", "DictionaryTags", "Lexicon", "SpanFinder", "build_finder", "combine"]
+__all__ = ["FINDERS", "DictionaryTags", "Found", "Lexicon", "SpanFinder", "build_finder", "choose"]
 
 
 class SpanFinder(Protocol):
@@ -25,12 +27,12 @@ class SpanFinder(Protocol):
     def kinds(self) -> tuple[tuple[str, str], ...]:
         """(kind, mark) of the spans it can return; a mark is "entity" or "phrase"."""
 
-    def find(self, text: str, word_starts: Offsets) -> tuple[list[TextSpan], int]:
-        """Return the spans of a text, by start and not overlapping, and the number of matches it had to reject.
+    def find(self, batch: TextBatch, marks: Flags) -> Found:
+        """Return the spans of a batch, by start and not overlapping.
 
         Args:
-            text: as it was read.
-            word_starts: where its words begin, as a Segmenter returns it. [words]
+            batch: the texts as they were read.
+            marks: WORD where a word begins, as a Segmenter sets it. [C]
         """
 
 

@@ -1,35 +1,31 @@
-"""Choose among overlapping spans: leftmost first, then longest."""
+"""Choose among the overlapping spans of several finders: the finder to be believed first has its way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from corpus_tools.schema import TextSpan
+import numpy as np
+
+from corpus_tools.schema import Bools, Offsets
 
 
-def combine(candidates: Sequence[Sequence[TextSpan]]) -> list[TextSpan]:
-    """Put together what several finders found in one text.
-
-    Entities are chosen among all entities, leftmost first, then longest; of two equal stretches the earlier finder's is
-    kept. Phrases are chosen among phrases alike. An entity and a phrase may overlap each other.
+def choose(candidates: Sequence[tuple[Offsets, Offsets]]) -> list[Bools]:
+    """Say which spans of each finder are kept: those that overlap none that is kept of an earlier finder.
 
     Args:
-        candidates: spans by finder, the finder to be believed first in front.
+        candidates: starts and ends of the spans of each finder, by start, none overlapping another of the same finder.
 
     Returns:
-        The chosen spans by start, then end. Those of one mark do not overlap.
+        For each finder which of its spans are kept.
     """
-    spans = [span for found in candidates for span in found]
-    chosen = [span for mark in ("entity", "phrase") for span in leftmost_longest(s for s in spans if s.mark == mark)]
-    return sorted(chosen, key=lambda span: (span.start, span.end))
-
-
-def leftmost_longest(spans: Iterable[TextSpan]) -> list[TextSpan]:
-    """Keep the leftmost span, of those that begin there the longest, and so on from its end; the first of equals."""
-    kept: list[TextSpan] = []
-    end = 0
-    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
-        if span.start >= end:
-            kept.append(span)
-            end = span.end
-    return kept
+    kept_starts, kept_ends = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    chosen = []
+    for starts, ends in candidates:
+        # The first kept span that ends behind a start is the only one that could begin before the end.
+        rival = np.searchsorted(kept_ends, starts, side="right")
+        rival_start = np.append(kept_starts, np.iinfo(np.int64).max)[rival]
+        free = rival_start >= ends
+        chosen.append(free)
+        kept_starts = np.sort(np.concatenate((kept_starts, starts[free])))
+        kept_ends = np.sort(np.concatenate((kept_ends, ends[free])))
+    return chosen

@@ -6,17 +6,36 @@ A word's tag is the one in the dictionary, not `jieba.posseg`'s, which is a seco
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
+from corpus_tools.compiled import compiled
+from corpus_tools.double_array import NOWHERE, ROOT, double_array, step, symbol_of
 from corpus_tools.errors import SettingsError
 from corpus_tools.jieba_dictionary import checked_paths, dictionaries_hash, dictionary_tags
-from corpus_tools.schema import Offsets, TextSpan
+from corpus_tools.schema import WORD, Flags, Offsets
+from corpus_tools.spans.found import Found
+from corpus_tools.table_cache import cached
+from corpus_tools.text.batch import TextBatch
 
 DEFAULT_TAGS: Final = ("nr", "ns", "nt", "nz")
 """Persons, places, bodies and other proper names."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedWords:
+    """The words as a trie of N cells."""
+
+    cells: npt.NDArray[np.int32]
+    """[N, 2]"""
+    symbols: npt.NDArray[np.uint16]
+    """[code points]"""
+    kinds: npt.NDArray[np.int32]
+    """The kind of the word that ends at a state, NOWHERE where none does. [N]"""
 
 
 class DictionaryTags:
@@ -38,16 +57,42 @@ class DictionaryTags:
         paths = checked_paths(dictionaries)
         self.kinds: Final = tuple((tag, "entity") for tag in dict.fromkeys(tags))
         self.fingerprint: Final = f"dictionary_tags-1-{','.join(tags)}-{dictionaries_hash(paths)}"
-        wanted = set(tags)
-        self._tag_of = {word: tag for word, tag in dictionary_tags(paths).items() if tag in wanted and len(word) > 1}
+        wanted = {tag: number for number, (tag, _) in enumerate(self.kinds)}
 
-    def find(self, text: str, word_starts: Offsets) -> tuple[list[TextSpan], int]:
-        """Return the tagged words of a text, sorted; none is ever rejected. word_starts [words]"""
-        word_ends = np.append(word_starts[1:], len(text))
-        longer = np.flatnonzero(word_ends - word_starts > 1) if len(word_starts) else word_starts
-        found = []
-        for start, end in zip(word_starts[longer].tolist(), word_ends[longer].tolist(), strict=True):
-            tag = self._tag_of.get(text[start:end])
-            if tag is not None:
-                found.append(TextSpan(start, end, tag, "entity"))
-        return found, 0
+        def make() -> TaggedWords:
+            kind_of = {w: wanted[tag] for w, tag in dictionary_tags(paths).items() if tag in wanted and len(w) > 1}
+            trie = double_array(list(kind_of))
+            kinds = np.array([*kind_of.values(), NOWHERE], np.int32)[trie.key_at]
+            return TaggedWords(trie.cells, trie.symbols, kinds)
+
+        self._words = cached(TaggedWords, self.fingerprint, make)
+
+    def find(self, batch: TextBatch, marks: Flags) -> Found:
+        """Return the tagged words; none is ever rejected. marks [C]"""
+        starts = np.flatnonzero(marks & WORD)
+        ends = np.append(starts[1:], len(marks))  # every text begins with a word
+        kinds = np.empty(len(starts), np.int32)
+        words = self._words
+        _look_up(batch.codes, starts, ends, words.cells, words.symbols, words.kinds, kinds)
+        tagged = kinds != NOWHERE
+        return Found(starts[tagged], ends[tagged], kinds[tagged])
+
+
+@compiled
+def _look_up(
+    codes: npt.NDArray[np.uint32],
+    starts: Offsets,
+    ends: Offsets,
+    cells: npt.NDArray[np.int32],
+    symbols: npt.NDArray[np.uint16],
+    kinds: npt.NDArray[np.int32],
+    found: npt.NDArray[np.int32],
+) -> None:
+    """Write the kind of each word into `found`, NOWHERE for those that have none."""
+    for word in range(len(starts)):
+        state = ROOT
+        for place in range(starts[word], ends[word]):
+            state = step(cells, state, symbol_of(symbols, codes[place]))
+            if state == NOWHERE:
+                break
+        found[word] = NOWHERE if state == NOWHERE else kinds[state]

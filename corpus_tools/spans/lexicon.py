@@ -7,20 +7,39 @@ At each place the longest entry that may stand there is taken, so a shorter one 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ahocorasick_rs import AhoCorasick, MatchKind
+import numpy as np
+import numpy.typing as npt
 
+from corpus_tools.compiled import compiled
+from corpus_tools.double_array import NOWHERE, ROOT, double_array, step, symbol_of
 from corpus_tools.errors import DataError, SettingsError
 from corpus_tools.files import PACKED, list_lines
-from corpus_tools.schema import Offsets, TextSpan
+from corpus_tools.schema import Flags, Offsets
+from corpus_tools.spans.found import Found
+from corpus_tools.table_cache import cached
+from corpus_tools.text.batch import TextBatch
 
 MARKS: Final = ("entity", "phrase")
 
 MAX_ENTRY_CHARS: Final = 200
 """A longer entry is no name and no phrase: the file is something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The entries as a trie of N cells."""
+
+    cells: npt.NDArray[np.int32]
+    """[N, 2]"""
+    symbols: npt.NDArray[np.uint16]
+    """[code points]"""
+    kinds: npt.NDArray[np.int32]
+    """The kind of the entry that ends at a state, NOWHERE where none does. [N]"""
 
 
 class Lexicon:
@@ -52,39 +71,30 @@ class Lexicon:
             self._read(kind, path)
         self.kinds: Final = tuple((kind, mark) for kind in dict.fromkeys(kind for kind, _ in named))
         self.fingerprint: Final = self._hash()
-        self._kinds = list(self._kind_of.values())
-        self._automaton = AhoCorasick(list(self._kind_of), matchkind=MatchKind.Standard)
+        number_of = {kind: number for number, (kind, _) in enumerate(self.kinds)}
+
+        def make() -> Entries:
+            trie = double_array(list(self._kind_of))
+            kinds = np.array([*(number_of[kind] for kind in self._kind_of.values()), NOWHERE], np.int32)[trie.key_at]
+            return Entries(trie.cells, trie.symbols, kinds)
+
+        self._entries = cached(Entries, self.fingerprint, make)
 
     def __len__(self) -> int:
-        return len(self._kinds)
+        return len(self._kind_of)
 
-    def find(self, text: str, word_starts: Offsets) -> tuple[list[TextSpan], int]:
-        """Return the matches of a text and how many matches were rejected at a Latin or digit run.
+    def find(self, batch: TextBatch, marks: Flags) -> Found:
+        """Return the matches of a batch, and how many were rejected at a Latin or digit run.
 
-        Words are not asked: a quarter of real matches have an edge inside a word. Spans are sorted and do not overlap.
+        Words are not asked: a quarter of real matches have an edge inside a word.
         """
-        found: list[TextSpan] = []
-        n_rejected = 0
-        free_from = 0
-        for start, end, entry in self._matches(text):
-            if start < free_from:
-                continue
-            if _inside_run(text, start) or _inside_run(text, end):
-                n_rejected += 1
-            else:
-                found.append(TextSpan(start, end, self._kinds[entry], self.mark))
-                free_from = end
-        return found, n_rejected
-
-    def _matches(self, text: str) -> Iterator[tuple[int, int, int]]:
-        """Yield (start, end, entry) of all matches, by start, the longest first. Not lazy within a line."""
-        # No entry holds a line end, so lines can be searched one by one, and memory is that of a line's matches.
-        at = 0
-        for line in text.split("\n"):
-            matches = self._automaton.find_matches_as_indexes(line, overlapping=True)
-            for start, minus_end, entry in sorted((start, -end, entry) for entry, start, end in matches):
-                yield at + start, at - minus_end, entry
-            at += len(line) + 1
+        entries = self._entries
+        starts, ends = np.empty(len(batch.codes), np.int64), np.empty(len(batch.codes), np.int64)
+        kinds = np.empty(len(batch.codes), np.int32)
+        n_found, n_rejected = _match(
+            batch.codes, batch.bounds, entries.cells, entries.symbols, entries.kinds, _LATIN, starts, ends, kinds
+        )
+        return Found(starts[:n_found].copy(), ends[:n_found].copy(), kinds[:n_found].copy(), n_rejected)
 
     def _read(self, kind: str, path: str | Path) -> None:
         n_entries = 0
@@ -117,11 +127,66 @@ def default_kind(path: str | Path) -> str:
     return path.stem
 
 
-def _inside_run(text: str, at: int) -> bool:
-    """Tell whether `at` has Latin letters or digits on both of its sides."""
-    return 0 < at < len(text) and _is_latin(text[at - 1]) and _is_latin(text[at])
-
-
 def _is_latin(char: str) -> bool:
     """Tell letters and digits of ASCII, of the full-width forms, and the accented letters of Latin-1 and Latin A, B."""
     return char.isalnum() and (char <= "z" or "À" <= char <= "ɏ" or "０" <= char <= "ｚ")
+
+
+_LATIN: Final = np.array([_is_latin(chr(code)) for code in range(0x10000)])
+
+
+@compiled
+def _match(
+    codes: npt.NDArray[np.uint32],
+    bounds: Offsets,
+    cells: npt.NDArray[np.int32],
+    symbols: npt.NDArray[np.uint16],
+    entry_kinds: npt.NDArray[np.int32],
+    latin: npt.NDArray[np.bool_],
+    starts: Offsets,
+    ends: Offsets,
+    kinds: npt.NDArray[np.int32],
+) -> tuple[int, int]:
+    """Write the longest entries that may stand where they are found, from left to right.
+
+    Returns:
+        how many there are, and how many longer ones were passed over.
+    """
+    n_found = n_rejected = 0
+    for text in range(len(bounds) - 1):
+        first, last = bounds[text], bounds[text + 1]
+        at = first
+        while at < last:
+            opens_run = not _inside_run(codes, at, first, last, latin)
+            state = ROOT
+            place = end = at
+            passed_over = 0
+            kind = NOWHERE
+            while place < last:
+                state = step(cells, state, symbol_of(symbols, codes[place]))
+                if state == NOWHERE:
+                    break
+                place += 1
+                if entry_kinds[state] == NOWHERE:
+                    continue
+                if opens_run and not _inside_run(codes, place, first, last, latin):
+                    end, kind = place, entry_kinds[state]
+                    passed_over = 0
+                else:
+                    passed_over += 1
+            n_rejected += passed_over
+            if kind == NOWHERE:
+                at += 1
+            else:
+                starts[n_found], ends[n_found], kinds[n_found] = at, end, kind
+                n_found += 1
+                at = end
+    return n_found, n_rejected
+
+
+@compiled
+def _inside_run(codes: npt.NDArray[np.uint32], at: int, first: int, last: int, latin: npt.NDArray[np.bool_]) -> bool:
+    """Tell whether `at` has Latin letters or digits of the text [first, last) on both of its sides."""
+    if at in (first, last) or codes[at - 1] >= len(latin) or codes[at] >= len(latin):
+        return False
+    return bool(latin[codes[at - 1]] and latin[codes[at]])

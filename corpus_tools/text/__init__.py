@@ -1,11 +1,10 @@
-"""Raw text: find inputs, cut them into splits, read documents, see their paragraphs and sentences."""
+"""Raw text: find inputs, cut them into splits, read documents, mark their paragraphs and sentences."""
 
 from __future__ import annotations
 
 from corpus_tools.files import open_bytes
 from corpus_tools.text.inputs import InputFile, ReadSettings, find_inputs
 from corpus_tools.text.read import Reject, read_split
-from corpus_tools.text.sentences import paragraphs, sentences
 from corpus_tools.text.splits import DEFAULT_SPLIT_BYTES, Split, plan_splits
 
 __all__ = [
@@ -16,8 +15,6 @@ __all__ = [
     "Split",
     "find_inputs",
     "open_bytes",
-    "paragraphs",
     "plan_splits",
     "read_split",
-    "sentences",
 ]

@@ -20,6 +20,7 @@ from corpus_tools.build import Progress, build, plan_build
 from corpus_tools.build_settings import BuildSettings
 from corpus_tools.errors import DataError, MissingInputError, OutOfMemoryError, OutputError, SettingsError, StoppedError
 from corpus_tools.schema import SENTENCE, WORD
+from corpus_tools.segment import word_starts
 from corpus_tools.shards.read import open_shards
 from corpus_tools.shards.verify import verify
 from corpus_tools.storage import locked
@@ -69,7 +70,7 @@ def test_shards_hold_the_documents_in_order_with_jiebas_words_and_the_tokenizers
         encoding = vocabulary.corpus_tokenizer().encode(text, add_special_tokens=False)
         assert read.id == f"news.txt:{1 + 3 * number}"
         assert read.ids.tolist() == encoding.ids
-        starts = set(segmenter.starts([text])[0].tolist())
+        starts = set(word_starts(segmenter, text))
         for flag, (begin, end) in zip(read.flags.tolist(), encoding.offsets, strict=True):
             if end - begin == 1:
                 assert bool(flag & WORD) == (begin in starts)

@@ -8,11 +8,11 @@ from dataclasses import asdict, replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from batches import of_documents
 from datasets import load_dataset
 from odd_texts import small_vocabulary
 
 from corpus_tools.encode.counts import Counts
-from corpus_tools.encode.encoder import Encoded
 from corpus_tools.errors import DataError, DiskError, MissingInputError
 from corpus_tools.schema import (
     ENTITY,
@@ -55,7 +55,7 @@ def document(number, length=None):
 
 
 def encoded(documents, rejects=()):
-    return Encoded(list(documents), list(rejects), Counts(documents=len(documents), tokens=sum_tokens(documents)))
+    return of_documents(documents, rejects, Counts(documents=len(documents), tokens=sum_tokens(documents)))
 
 
 def sum_tokens(documents):

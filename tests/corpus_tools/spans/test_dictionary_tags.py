@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from corpus_tools.errors import SettingsError
-from corpus_tools.schema import TextSpan
+from corpus_tools.schema import WORD
 from corpus_tools.spans import DictionaryTags, build_finder
+from corpus_tools.text.batch import TextBatch
 
 
 @pytest.fixture(scope="module")
@@ -15,12 +16,16 @@ def finder():
     return build_finder({"name": "dictionary_tags"})
 
 
-def found(finder, words):
-    text = "".join(words)
-    starts = np.cumsum([0, *map(len, words)])[:-1].astype(np.int64)
-    spans, n_rejected = finder.find(text, starts)
-    assert n_rejected == 0
-    return [(text[span.start : span.end], span.kind) for span in spans]
+def found(finder, *texts):
+    """What is found in texts, each a list of words."""
+    batch = TextBatch.of(["".join(words) for words in texts])
+    marks = np.zeros(len(batch.codes), np.uint8)
+    marks[np.cumsum([0, *(len(word) for words in texts for word in words)])[:-1]] |= WORD
+    spans = finder.find(batch, marks)
+    assert spans.n_rejected == 0
+    whole = "".join(batch.texts)
+    rows = zip(spans.starts.tolist(), spans.ends.tolist(), spans.kinds.tolist(), strict=True)
+    return [(whole[start:end], finder.kinds[kind][0]) for start, end, kind in rows]
 
 
 def test_persons_places_bodies_and_names_are_marked(finder):
@@ -39,7 +44,11 @@ def test_words_of_one_character_are_not_marked(finder):
 
 
 def test_an_empty_text_has_no_span(finder):
-    assert finder.find("", np.zeros(0, np.int64)) == ([], 0)
+    assert found(finder, []) == found(finder) == []
+
+
+def test_words_of_a_batch_end_with_their_text(finder):
+    assert found(finder, ["在", "北"], ["京"], [], ["北京"]) == [("北京", "ns")]
 
 
 def test_a_user_dictionary_sets_tags(tmp_path):
@@ -54,7 +63,3 @@ def test_other_tags_can_be_asked_for():
     assert finder.fingerprint != DictionaryTags().fingerprint
     with pytest.raises(SettingsError, match="expected a list"):
         DictionaryTags(tags="nr")
-
-
-def test_spans_are_entities_with_offsets_into_the_text(finder):
-    assert finder.find("在北京", np.array([0, 1]))[0] == [TextSpan(1, 3, "ns", "entity")]

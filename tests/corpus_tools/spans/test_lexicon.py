@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from corpus_tools.errors import DataError, MissingInputError, SettingsError
-from corpus_tools.schema import TextSpan
 from corpus_tools.spans import Lexicon, build_finder
+from corpus_tools.text.batch import TextBatch
 
-NO_WORDS = np.zeros(0, np.int64)
 RUN = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789０１２３Ａａé")
 
 
@@ -23,8 +22,15 @@ def lexicon(tmp_path, *lists, mark="entity"):
     return Lexicon([(None, path) for path in paths], mark)
 
 
+def rows(finder, *texts):
+    """(start, end, kind) of what is found, places counted through all texts; and the number of rejected matches."""
+    spans = finder.find(TextBatch.of(texts), np.zeros(sum(map(len, texts)), np.uint8))
+    columns = zip(spans.starts.tolist(), spans.ends.tolist(), spans.kinds.tolist(), strict=True)
+    return [(start, end, finder.kinds[kind][0]) for start, end, kind in columns], spans.n_rejected
+
+
 def found(finder, text):
-    return [(text[span.start : span.end], span.kind) for span in finder.find(text, NO_WORDS)[0]]
+    return [(text[start:end], kind) for start, end, kind in rows(finder, text)[0]]
 
 
 def find_place_by_place(text, kind_of):
@@ -38,7 +44,7 @@ def find_place_by_place(text, kind_of):
             if any(0 < at < len(text) and {text[at - 1], text[at]} <= RUN for at in (start, end)):
                 n_rejected += 1
             else:
-                spans.append(TextSpan(start, end, kind_of[text[start:end]], "entity"))
+                spans.append((start, end, kind_of[text[start:end]]))
                 next_start = end
                 break
         start = next_start
@@ -55,7 +61,7 @@ def test_the_longest_match_that_may_stand_is_found_at_each_place(tmp_path, numbe
     kind_of = {entry: kind for entry, kind in kind_of.items() if len(entry) > 1}
     text = "".join(draw.choice([*letters, "\n", *entries[::4]], size=150))
 
-    assert finder.find(text, NO_WORDS) == find_place_by_place(text, kind_of)
+    assert rows(finder, text) == find_place_by_place(text, kind_of)
 
 
 def test_the_longest_entry_wins_and_the_first_list_names_it(tmp_path):
@@ -73,12 +79,19 @@ def test_entries_do_not_match_inside_latin_and_digit_runs(tmp_path):
         ("5月", "list0"),
         ("月球3号", "list0"),
     ]
-    assert finder.find("RAIN 15月", NO_WORDS) == ([], 2)
+    assert rows(finder, "RAIN 15月") == ([], 2)
 
 
 def test_a_shorter_entry_is_found_where_the_longer_may_not_stand(tmp_path):
     finder = lexicon(tmp_path, ["北京A", "北京", "京AB", "A城"])
-    assert finder.find("北京AB", NO_WORDS) == ([TextSpan(0, 2, "list0", "entity")], 1)
+    assert rows(finder, "北京AB") == ([(0, 2, "list0")], 1)
+
+
+def test_no_match_reaches_from_one_text_to_the_next(tmp_path):
+    assert rows(lexicon(tmp_path, ["北京", "AI"]), "北", "京北京", "RA", "", "AI", "A") == (
+        [(2, 4, "list0"), (6, 8, "list0")],
+        0,
+    )
 
 
 def test_no_match_reaches_over_a_line_end(tmp_path):
@@ -103,7 +116,7 @@ def test_a_kind_can_be_given_and_shared_and_the_mark_is_passed_on(tmp_path):
         (tmp_path / name).write_text(entry, "utf-8")
     finder = Lexicon([("place", tmp_path / "a.txt"), ("place", tmp_path / "b.txt")], "phrase")
     assert finder.kinds == (("place", "phrase"),)
-    assert finder.find("上海", NO_WORDS)[0] == [TextSpan(0, 2, "place", "phrase")]
+    assert found(finder, "上海") == [("上海", "place")]
 
 
 @pytest.mark.parametrize("text", ["", "\n \n\t3\n"])
