@@ -27,7 +27,7 @@ from cn_bert.data.sequences.kind import NO_LABEL, SequenceKind
 from cn_bert.data.steps import Steps
 from cn_bert.micro_batch import MicroBatch
 from corpus_tools.masking.masker import Masker
-from corpus_tools.schema import Ids, Ints
+from corpus_tools.schema import Ids, Offsets, Spans
 
 HELD_OUT_SEED: Final = 0
 HELD_OUT_EPOCH: Final = (1 << 32) - 1
@@ -150,46 +150,47 @@ def _cut(rows: Sequence[_Row], size: int) -> Iterator[Sequence[_Row]]:
 
 
 def micro_batch(mixture: Mixture, masker: Masker, rows: Sequence[_Row]) -> MicroBatch:
-    """Gather the sequences of some rows, mask each by its own key, and lay them end to end."""
+    """Gather the sequences of some rows, lay them end to end, and mask each by its own key."""
     sequences: list[PlannedSequence] = []
-    masked: list[Ids] = []
-    chosen: list[Ints] = []
-    n_real_tokens = 0
+    n_filler_tokens = 0
     for row in rows:
         if row is None:
             sequences.append(filler(mixture))
-            masked.append(sequences[-1].ids)
-            chosen.append(np.zeros(sequences[-1].ids.size, np.int32))
-            continue
-        plan, number = row
-        for member in plan.row(number):
-            sequence = build_sequence(mixture, plan, member)
-            drawn = masker.draw(sequence.ids, sequence.flags, sequence.spans, sequence.key)
-            sequences.append(sequence)
-            masked.append(drawn.ids)
-            chosen.append(drawn.chosen)
-            n_real_tokens += sequence.ids.size
-    return _pack(sequences, masked, chosen, n_real_tokens)
-
-
-def _pack(
-    sequences: Sequence[PlannedSequence], masked: Sequence[Ids], chosen: Sequence[Ints], n_real_tokens: int
-) -> MicroBatch:
+            n_filler_tokens += sequences[-1].ids.size
+        else:
+            plan, number = row
+            sequences += (build_sequence(mixture, plan, member) for member in plan.row(number))
     lengths = np.array([sequence.ids.size for sequence in sequences])
     bounds = np.concatenate([[0], np.cumsum(lengths)])
-    positions = np.flatnonzero(np.concatenate(chosen))
-    originals = np.concatenate([sequence.ids for sequence in sequences])
+    ids = np.concatenate([sequence.ids for sequence in sequences])
+    drawn = masker.draw_all(
+        ids,
+        np.concatenate([sequence.flags for sequence in sequences]),
+        bounds,
+        _end_to_end([sequence.spans for sequence in sequences], bounds),
+        np.array([sequence.key for sequence in sequences]),
+    )
+    positions = np.flatnonzero(drawn.chosen)
     return MicroBatch(
-        input_ids=_long(np.concatenate(masked))[None],
+        input_ids=_long(drawn.ids)[None],
         token_type_ids=_long(np.concatenate([sequence.token_types for sequence in sequences]))[None],
         position_ids=_long(np.arange(bounds[-1]) - np.repeat(bounds[:-1], lengths))[None],
         cu_seqlens=torch.from_numpy(bounds.astype(np.int32)),
         masked_positions=_long(positions),
-        labels=_long(originals[positions]),
+        labels=_long(ids[positions]),
         cls_positions=_long(bounds[:-1]),
         is_next=_long(np.array([sequence.is_next for sequence in sequences])),
-        n_real_tokens=n_real_tokens,
+        n_real_tokens=int(bounds[-1]) - n_filler_tokens,
     )
+
+
+def _end_to_end(spans: Sequence[Spans], bounds: Offsets) -> Spans:
+    """Join the spans of sequences; their indexes become those of the whole."""
+    joined = np.concatenate(spans)
+    first = np.repeat(bounds[:-1], [len(of_one) for of_one in spans])
+    joined["start"] += first.astype(np.uint32)
+    joined["end"] += first.astype(np.uint32)
+    return joined
 
 
 def _long(values: Ids) -> Tensor:

@@ -5,7 +5,7 @@ BERT-wwm (issue 33 of ymcui/Chinese-BERT-wwm), so a chosen word may come out as 
 decides once a word. Both are a setting.
 Ours: random tokens leave out what clean text never holds, the special tokens, [unusedN] and `##` with a Chinese
 character, together 35 % of the 21,128-line vocabulary; Google draws from all of it.
-L is the number of tokens of a sequence, V the size of the vocabulary.
+Letters: L tokens of a sequence, T tokens of B sequences end to end, V entries of the vocabulary.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Literal, Protocol, get_args
 
 import numpy as np
 
-from corpus_tools.draw import Key, integers, uniforms
+from corpus_tools.compiled import compiled
+from corpus_tools.draw import Key, States, extended, states_of, uniform
 from corpus_tools.errors import DataError, SettingsError, nearest
 from corpus_tools.schema import Bools, Ids, Ints, Offsets
 
@@ -94,7 +95,7 @@ class Corruption:
 
         Args:
             ids: the tokens. [L]
-            chosen: the number of the chosen unit of each token, 0 for none. [L]
+            chosen: the number of the chosen unit of each token, 0 for none; the tokens of a unit stand together. [L]
             key: names the draw; the n-th chosen token has the n-th numbers of its streams.
             mask_id: the id of [MASK].
             pool: what random tokens are drawn from.
@@ -102,22 +103,44 @@ class Corruption:
         Returns:
             The corrupted tokens, of the type of `ids`. [L]
         """
+        return self.corrupt_all(ids, chosen, np.array([0, len(ids)]), states_of([key]), mask_id, pool)
+
+    def corrupt_all(self, ids: Ids, chosen: Ints, bounds: Offsets, states: States, mask_id: int, pool: Offsets) -> Ids:
+        """As `corrupt` for sequences end to end: ids, chosen [T]; bounds [B + 1]; states of their keys [B]."""
         corrupted = ids.copy()
-        places = np.flatnonzero(chosen)
-        decisions = self._decisions(chosen[places], (*key, _DECIDE))
-        corrupted[places[decisions < self.mask]] = mask_id
-        at_random = (decisions >= self.mask) & (decisions < self.mask + self.random)
-        if at_random.any():
-            drawn = pool[integers((*key, _REPLACE), len(places), len(pool))]
-            corrupted[places[at_random]] = drawn[at_random]
+        shares = self.mask, self.mask + self.random
+        _replace(corrupted, chosen, bounds, states, *shares, self.per == "unit", mask_id, pool)
         return corrupted
 
-    def _decisions(self, units: Ints, key: Key) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Draw a number in [0, 1) for each chosen token, the same for all of a unit where units decide."""
-        if self.per == "token":
-            return uniforms(key, len(units))
-        _, number = np.unique(units, return_inverse=True)
-        return uniforms(key, len(units))[number]
+
+@compiled
+def _replace(
+    ids: Ids,
+    chosen: Ints,
+    bounds: Offsets,
+    states: States,
+    masked_below: float,
+    random_below: float,
+    per_unit: bool,
+    mask_id: int,
+    pool: Offsets,
+) -> None:
+    for number in range(len(bounds) - 1):
+        decide, replace = extended(states[number], _DECIDE), extended(states[number], _REPLACE)
+        n_tokens = n_units = 0
+        unit = 0
+        for token in range(bounds[number], bounds[number + 1]):
+            if chosen[token] == 0:
+                continue
+            if chosen[token] != unit:
+                unit = chosen[token]
+                n_units += 1
+            decision = uniform(decide, n_units - 1 if per_unit else n_tokens)
+            if decision < masked_below:
+                ids[token] = mask_id
+            elif decision < random_below:
+                ids[token] = pool[int(uniform(replace, n_tokens) * len(pool))]
+            n_tokens += 1
 
 
 def usable_never(vocabulary: MaskingVocabulary) -> Bools:

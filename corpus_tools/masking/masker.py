@@ -1,6 +1,8 @@
 """A strategy and a replacement rule together: from a clean sequence to what the model sees and has to tell.
 
-A draw is a pure function of the sequence and its key. L is the number of tokens of a sequence.
+A draw is a pure function of the sequence and its key.
+
+Letters: L tokens of a sequence, T tokens of B sequences end to end.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from corpus_tools.draw import Key
+from corpus_tools.draw import Key, extend, states_of
 from corpus_tools.masking.corrupt import Corruption
 from corpus_tools.masking.protocol import Masking
 from corpus_tools.schema import Flags, Ids, Ints, Offsets, Spans
@@ -49,6 +51,23 @@ class Masker:
             spans: its phrases and entities, relative to it and cut at its ends.
             key: (seed, epoch, sequence number).
         """
-        chosen = np.zeros(len(flags), np.int32)
-        self.masking.select(flags, spans, (*key, SELECT), chosen)
-        return Drawn(self.corruption.corrupt(ids, chosen, (*key, CORRUPT), self.mask_id, self.pool), chosen)
+        return self.draw_all(ids, flags, np.array([0, len(flags)]), spans, np.array([key]))
+
+    def draw_all(self, ids: Ids, flags: Flags, bounds: Offsets, spans: Spans, keys: Offsets) -> Drawn:
+        """Mask sequences that lie end to end, each as `draw` masks it alone.
+
+        Args:
+            ids: of all sequences. [T]
+            flags: of all sequences. [T]
+            bounds: where each begins, and T. [B + 1]
+            spans: of all sequences, indexes into `ids`.
+            keys: (seed, epoch, sequence number) of each. [B, 3]
+
+        Returns:
+            The masked sequences end to end; the numbers of `chosen` begin anew with each.
+        """
+        chosen = np.empty(len(flags), np.int32)
+        states = states_of(keys)
+        self.masking.select_all(flags, bounds, spans, extend(states, SELECT), chosen)
+        seen = self.corruption.corrupt_all(ids, chosen, bounds, extend(states, CORRUPT), self.mask_id, self.pool)
+        return Drawn(seen, chosen)

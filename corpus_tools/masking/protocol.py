@@ -1,12 +1,15 @@
-"""What a masking strategy has to offer. L is the number of tokens of a sequence, special ones included."""
+"""What a masking strategy has to offer.
+
+Letters: L tokens of a sequence, special ones included; T tokens of B sequences end to end.
+"""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from corpus_tools.draw import Key
+from corpus_tools.draw import Key, States
 from corpus_tools.masking.units import Level
-from corpus_tools.schema import Flags, Ints, Spans
+from corpus_tools.schema import Flags, Ints, Offsets, Spans
 
 
 class Masking(Protocol):
@@ -27,6 +30,17 @@ class Masking(Protocol):
             spans: phrases and entities, indexes into the sequence, cut at its ends.
             key: names the draw.
             chosen: where the numbers go. [L]
+        """
+
+    def select_all(self, flags: Flags, bounds: Offsets, spans: Spans, states: States, chosen: Ints) -> None:
+        """Do the same for sequences that lie end to end; each is drawn as if it were alone.
+
+        Args:
+            flags: of all sequences. [T]
+            bounds: where each sequence begins, and T. [B + 1]
+            spans: of all sequences, indexes into `flags`.
+            states: of each sequence's key, `draw.states_of`. [B]
+            chosen: where the numbers go; they begin anew with each sequence. [T]
         """
 
     def counted(self, flags: Flags) -> int:

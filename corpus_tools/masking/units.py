@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from corpus_tools.compiled import compiled
 from corpus_tools.schema import (
     ENTITY,
     IN_ENTITY,
@@ -79,17 +80,32 @@ def token_levels(flags: Flags, level: Level) -> Flags:
     return levels
 
 
+def unit_tables(level: Level) -> tuple[Flags, Bools]:
+    """Return, by flag byte, the level of a token and whether its own level says that a unit begins at it. [256] each"""
+    return _LEVELS[level], _STARTS[level]
+
+
 def units_at(flags: Flags, level: Level) -> Ints:
     """Number the units of a level from 1 in the order they stand, 0 for special tokens. flags [L]; returns [L]."""
-    levels = _LEVELS[level][flags]
-    starts = _STARTS[level][flags]
-    starts[:1] = True
-    starts[1:] |= levels[1:] != levels[:-1]
-    inside = levels != NO_LEVEL
-    starts &= inside
-    units: Ints = np.cumsum(starts, dtype=np.int32)
-    units *= inside
+    units = np.empty(len(flags), np.int32)
+    number_units(flags, *unit_tables(level), units)
     return units
+
+
+@compiled
+def number_units(flags: Flags, levels: Flags, starts: Bools, units: Ints) -> int:
+    """Write the numbers of `units_at` into `units` [L], by the tables of a level. Returns the number of units."""
+    n_units = 0
+    before = NO_LEVEL
+    for token in range(len(flags)):
+        level = levels[flags[token]]
+        if level == NO_LEVEL:
+            units[token] = 0
+        else:
+            n_units += level != before or starts[flags[token]]
+            units[token] = n_units
+        before = level
+    return n_units
 
 
 def character_units(flags: Flags) -> Ints:

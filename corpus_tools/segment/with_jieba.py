@@ -27,8 +27,8 @@ class JiebaSegmenter:
     """Whether words that no dictionary has are found too."""
 
     tokenizer: Any = None
-    """A `jieba.Tokenizer` to take over as it is now, with all that add_word, del_word and suggest_freq did to it, instead
-    of dictionaries. What happens to it later is not seen."""
+    """A `jieba.Tokenizer` to take over as it is now, with all that add_word, del_word and suggest_freq did to it,
+    instead of dictionaries. What happens to it later is not seen."""
 
     fingerprint: str = field(init=False)
     long_runs_cut: ClassVar[int] = 0

@@ -1,10 +1,10 @@
 """Where paragraphs and sentences of a text begin: by line ends, punctuation, quotation marks and brackets.
 
-A paragraph is a line. A sentence ends after a run of 。！？｡；… or !?;, after three dots and more, and after a full stop
-that ends a Latin sentence or stands between Chinese characters; closing quotes and brackets stay with it, white space
-behind it too. Straight quotes may open as well as close and are not moved. What is quoted or in brackets is not taken
-apart, unless it is longer than LONGEST_QUOTE or never closed. A sentence without such an end is cut at LONGEST_SENTENCE
-or before: behind the last comma or white space of its second half, else between two words.
+A paragraph is a line. A sentence ends after a run of 。！？｡；… or !?;, after three dots and more, and after a full
+stop that ends a Latin sentence or stands between Chinese characters; closing quotes and brackets stay with it, and so does
+white space behind it. Straight quotes may open as well as close and are not moved. What is quoted or in brackets is not
+taken apart, unless it is longer than LONGEST_QUOTE or never closed. A sentence without such an end is cut at
+LONGEST_SENTENCE or before: behind the last comma or white space of its second half, else between two words.
 
 Letters: C characters of a batch.
 """
@@ -222,7 +222,7 @@ def _is_full_stop(
         return following >= _FIRST_HAN and not bits[following] & DIGIT
     if not space or bits[following] & LOWER or dot == text:
         return False
-    # The Latin word in front: "in 2020." and "the end)." end a sentence; "U.S.", "J.", "No.", the "1." of a list do not.
+    # The Latin word in front: "in 2020." and "the end)." end a sentence; "U.S.", "J.", "No.", "1." in a list do not.
     begin = dot
     earliest = max(text, dot - _LONGEST_ABBREVIATION)
     digits = True

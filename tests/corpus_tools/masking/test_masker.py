@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from test_budgets import spend_budget_one_by_one
 
 from corpus_tools import configs
+from corpus_tools.draw import integers, uniforms
 from corpus_tools.errors import MissingInputError, SettingsError
 from corpus_tools.masking import build_masker, filled_settings, masking_settings
+from corpus_tools.masking.masker import CORRUPT, SELECT
 from corpus_tools.schema import NO_SPANS
 
 
@@ -20,6 +23,54 @@ def test_every_config_builds_a_masker_that_draws(name, vocabulary, sequence):
     again = masker.draw(ids, flags, NO_SPANS, (1, 0, 5))
     np.testing.assert_array_equal(drawn.ids, again.ids)
     np.testing.assert_array_equal(drawn.chosen, again.chosen)
+
+
+def draw_slowly(masker, ids, flags, key):
+    """The same mask by numpy, unit by unit and token by token."""
+    masking, corruption = masker.masking, masker.corruption
+    units = masking.units(flags, NO_SPANS)
+    sizes = np.bincount(units, minlength=1)[1:]
+    picked = np.zeros(len(sizes) + 1, bool)
+    if masking.budget == "google":
+        budget = max(1, round(len(flags) * masking.rate))
+        budget = min(budget, masking.max_predictions or budget)
+        picked[1:] = spend_budget_one_by_one(sizes, budget, (*key, SELECT))
+    else:
+        picked[1:] = uniforms((*key, SELECT), len(sizes)) < masking.rate
+    chosen = units * picked[units]
+    places = np.flatnonzero(chosen)
+    decisions = uniforms((*key, CORRUPT, 0), len(places))
+    if corruption.per == "unit":
+        decisions = decisions[np.unique(chosen[places], return_inverse=True)[1]]
+    drawn = masker.pool[integers((*key, CORRUPT, 1), len(places), len(masker.pool))]
+    seen = ids.copy()
+    for place, decision, random in zip(places, decisions, drawn, strict=True):
+        if decision < corruption.mask:
+            seen[place] = masker.mask_id
+        elif decision < corruption.mask + corruption.random:
+            seen[place] = random
+    return seen, chosen
+
+
+@pytest.mark.parametrize("name", configs.names("masking"))
+@pytest.mark.parametrize("per", ["token", "unit"])
+def test_masks_are_those_of_the_slow_twin_whatever_lies_beside(name, per, vocabulary, sequence):
+    settings = masking_settings(name)
+    masker = build_masker(settings | {"corruption": {**(settings.get("corruption") or {}), "per": per}}, vocabulary)
+    rows = [sequence(number, length) for number, length in enumerate([512, 3, 128, 7, 512, 40, 300])]
+    keys = [(5, number % 2, 1000 - number) for number in range(len(rows))]
+    bounds = np.cumsum([0, *(len(ids) for ids, _ in rows)])
+    all_ids, all_flags = (np.concatenate(column) for column in zip(*rows, strict=True))
+
+    together = masker.draw_all(all_ids, all_flags, bounds, NO_SPANS, np.array(keys))
+
+    for (ids, flags), key, start, end in zip(rows, keys, bounds, bounds[1:], strict=False):
+        alone = masker.draw(ids, flags, NO_SPANS, key)
+        seen, chosen = draw_slowly(masker, ids, flags, key)
+        np.testing.assert_array_equal(alone.ids, seen)
+        np.testing.assert_array_equal(alone.chosen, chosen)
+        np.testing.assert_array_equal(together.ids[start:end], seen)
+        np.testing.assert_array_equal(together.chosen[start:end], chosen)
 
 
 def test_the_configs_are_the_ones_of_the_contract():

@@ -5,10 +5,14 @@ import pytest
 
 from corpus_tools.errors import SettingsError
 from corpus_tools.masking import MASKINGS, build_masking
-from corpus_tools.masking.budgets import google_budget
+from corpus_tools.masking.budgets import google_budget as google_budgets
 from corpus_tools.schema import NO_SPANS, SPECIAL, WORD
 
 NAMES = tuple(MASKINGS)
+
+
+def google_budget(length, rate, cap=None):
+    return google_budgets(np.array([length]), rate, cap)[0]
 
 
 def select(masking, flags, key):
