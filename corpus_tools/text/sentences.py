@@ -1,7 +1,7 @@
 """Where paragraphs and sentences of a text begin: by line ends, punctuation, quotation marks and brackets.
 
 A paragraph is a line. A sentence ends after a run of 。！？｡；… or !?;, after three dots and more, and after a full
-stop that ends a Latin sentence or stands between Chinese characters; closing quotes and brackets stay with it, and so does
+stop that ends a Latin sentence or stands between Chinese characters; closing quotes and brackets stay with it, as does
 white space behind it. Straight quotes may open as well as close and are not moved. What is quoted or in brackets is not
 taken apart, unless it is longer than LONGEST_QUOTE or never closed. A sentence without such an end is cut at
 LONGEST_SENTENCE or before: behind the last comma or white space of its second half, else between two words.

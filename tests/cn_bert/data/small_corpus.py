@@ -96,7 +96,15 @@ class CoinMasker:
     def __init__(self):
         self.keys = []
 
-    def draw(self, ids, flags, spans, key):
-        self.keys.append(key)
+    def draw_all(self, ids, flags, bounds, spans, keys):
+        drawn = [
+            self.draw(ids[start:end], flags[start:end], tuple(key))
+            for start, end, key in zip(bounds, bounds[1:], keys.tolist(), strict=False)
+        ]
+        return Drawn(np.concatenate([one.ids for one in drawn]), np.concatenate([one.chosen for one in drawn]))
+
+    def draw(self, ids, flags, key):
+        if (flags != SPECIAL).any():
+            self.keys.append(key)
         chosen = (uniforms(key, ids.size) < 0.15) & (flags != SPECIAL)
         return Drawn(np.where(chosen, MASK, ids).astype(ids.dtype), np.cumsum(chosen) * chosen)

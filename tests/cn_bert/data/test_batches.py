@@ -151,10 +151,10 @@ def test_no_steps_are_no_batches(tmp_path):
 
 def test_what_fails_in_the_thread_is_raised_at_its_step(tmp_path):
     class Failing(CoinMasker):
-        def draw(self, ids, flags, spans, key):
+        def draw(self, ids, flags, key):
             if len(self.keys) > 40:
                 raise RuntimeError("no mask")
-            return super().draw(ids, flags, spans, key)
+            return super().draw(ids, flags, key)
 
     steps = make_data(tmp_path, masker=Failing()).iterate(0, 1000)
 
