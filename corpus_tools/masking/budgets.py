@@ -25,7 +25,7 @@ def google_budget(lengths: Offsets, rate: float, max_predictions: int | None = N
 
     Source: `num_to_predict` of create_masked_lm_predictions, google-research/bert. Halves round to even there too.
     """
-    budgets = np.maximum(1, np.rint(lengths * rate)).astype(np.int64)
+    budgets: Offsets = np.maximum(1, np.rint(lengths * rate)).astype(np.int64)
     return budgets if max_predictions is None else np.minimum(max_predictions, budgets)
 
 
