@@ -27,7 +27,7 @@ NOWHERE: Final = -1
 
 BASE: Final = 0
 OWNER: Final = 1
-"""The two numbers of a cell. A free cell is owned by NOWHERE."""
+"""The two numbers of a cell. A free cell is owned by NOWHERE and has base 0, as a state without continuations has."""
 
 CROWDED: Final = 256
 """So many free cells looked at in vain: the search for the next family of about this size begins behind them."""
@@ -124,9 +124,8 @@ def _place(
     n_symbols = int(symbols.max()) + 1
     n_states = _count_states(codes, bounds, order)
     size = n_states + n_states // 4 + 2 * n_symbols
-    cells = np.full((size, 2), NOWHERE, np.int32)
-    key_at = np.full(size, NOWHERE, np.int32)
-    cells[ROOT, OWNER] = ROOT
+    cells, key_at = np.zeros((size, 2), np.int32), np.full(size, NOWHERE, np.int32)
+    cells[1:, OWNER] = NOWHERE
     # The free cells are a ring through cell 0, in order of their places.
     after, before = np.arange(1, size + 1), np.arange(-1, size - 1)
     after[size - 1], before[0] = 0, size - 1
@@ -167,7 +166,6 @@ def _place(
                     previous = symbol
             begins[n_children] = last
             if n_children == 0:
-                cells[state, BASE] = 0
                 continue
 
             lowest = children[:n_children].min()
@@ -215,8 +213,8 @@ def _grow(
 ) -> tuple[Int32s, Int32s, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Double the room; the new cells join the ring of the free ones behind the old."""
     size = len(key_at)
-    new_cells = np.full((2 * size, 2), NOWHERE, np.int32)
-    new_keys = np.full(2 * size, NOWHERE, np.int32)
+    new_cells, new_keys = np.zeros((2 * size, 2), np.int32), np.full(2 * size, NOWHERE, np.int32)
+    new_cells[size:, OWNER] = NOWHERE
     new_after, new_before = np.arange(1, 2 * size + 1), np.arange(-1, 2 * size - 1)
     new_cells[:size], new_keys[:size] = cells, key_at
     new_after[:size], new_before[:size] = after, before

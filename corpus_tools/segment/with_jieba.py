@@ -39,7 +39,7 @@ class JiebaSegmenter:
             raise SettingsError("segmenter: give a tokenizer or dictionaries; load_userdict adds a file to a tokenizer")
         if self.tokenizer is None:
             of = jieba_hash(self.dictionaries)
-            tables = cached(JiebaTables, f"1 {of}", self._make_tables)
+            tables = cached(JiebaTables, f"3 {of}", self._make_tables)
         else:
             self.tokenizer.check_initialized()
             tables = jieba_tables(self.tokenizer, import_jieba().finalseg)
