@@ -1,4 +1,4 @@
-"""Text to a shard folder: split the inputs, encode the splits in worker processes, account for every document.
+"""Text to a shard folder: split the inputs, have the splits encoded, account for every document.
 
 Each split becomes one shard. A shard is done when its record is written; a build that was stopped, killed or cut off
 goes on with the shards that are not.
@@ -6,61 +6,29 @@ goes on with the shards that are not.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any
 
-from corpus_tools.build_folder import account_for, claim, examine, join_rejects, key_of, remove_all, remove_records
-from corpus_tools.build_report import write_build_report
+from corpus_tools.build_folder import claim, difference, examine, finish, tidy
 from corpus_tools.build_settings import BuildSettings, EncodingParts, identity, make_encoder, tool_version
-from corpus_tools.encode.encoder import Encoded, Encoder
+from corpus_tools.build_work import Job, SplitWork, WorkOrder
 from corpus_tools.errors import DataError, DiskError, StoppedError
-from corpus_tools.pool import SPAWN, StopRequest, Workers, as_worker, stop_on_signals
-from corpus_tools.schema import Document
-from corpus_tools.shards.manifest import REPORT, TOKENIZER, Manifest
-from corpus_tools.shards.write import ShardRecord, finished, write_shard
+from corpus_tools.pool import CONTEXT, StopRequest, Workers, stop_on_signals
+from corpus_tools.progress import Progress
+from corpus_tools.shards.manifest import TOKENIZER, Accounting, Manifest
+from corpus_tools.shards.write import ShardRecord, finished
 from corpus_tools.storage import locked
-from corpus_tools.text.inputs import ReadSettings, find_inputs
-from corpus_tools.text.read import Reject, read_split
+from corpus_tools.text.inputs import encodings_of, find_inputs
 from corpus_tools.text.splits import Split, plan_splits
 
-BATCH_CHARS: Final = 1 << 18
-BATCH_DOCUMENTS: Final = 512
-"""A batch ends at either bound. Between two batches a worker can be stopped."""
-
 _Board = MutableSequence[int]
-"""Shared by all processes of a run: documents and tokens so far, and 1 once the run is halted."""
-_DOCUMENTS, _TOKENS, _HALTED = range(3)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One split and the number of the shard it becomes."""
-
-    number: int
-    split: Split
-
-    @property
-    def name(self) -> str:
-        """The split as messages name it."""
-        return f"{self.split.file.path} (bytes {self.split.start:,} to {self.split.end:,})"
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a build is."""
-
-    shards_done: int
-    shards: int
-    documents: int
-    """Encoded by this run so far, those of unfinished shards too."""
-    tokens: int
-    seconds: float
-    """Since this run began."""
+"""Shared by all processes of a run: documents, tokens and input bytes so far, and 1 once the run is halted."""
+_DOCUMENTS, _TOKENS, _BYTES, _HALTED = range(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +43,15 @@ class BuildPlan:
 
     @property
     def jobs(self) -> list[Job]:
-        """The splits by shard number, the largest first, so that no worker is left with a large one at the end."""
+        """The splits of this part by shard number, the largest first: no worker is left with a large one at the end."""
         jobs = [Job(number, split) for number, split in enumerate(self.splits)]
-        return sorted(jobs, key=lambda job: -job.split.n_bytes)
+        jobs.sort(key=lambda job: -job.split.n_bytes)
+        return list(self.settings.part.of_all(jobs)) if self.settings.part else jobs
+
+    @property
+    def order(self) -> WorkOrder:
+        """What the workers are told."""
+        return WorkOrder(self.settings, Path(self.settings.out), self.identity)
 
 
 def plan_build(settings: BuildSettings) -> BuildPlan:
@@ -86,7 +60,7 @@ def plan_build(settings: BuildSettings) -> BuildPlan:
     Raises:
         SettingsError, MissingInputError, DataError: something that was named is not there or cannot be used.
     """
-    splits = plan_splits(find_inputs(settings.inputs), settings.split_bytes, settings.read)
+    splits = plan_splits(find_inputs(settings.inputs, settings.read), settings.split_bytes, settings.read)
     parts = make_encoder(settings)
     return BuildPlan(settings, parts, splits, identity(settings, parts.fingerprints, splits))
 
@@ -107,16 +81,18 @@ def build(settings: BuildSettings, progress: Callable[[Progress], None] = lambda
 
 def run_build(plan: BuildPlan, progress: Callable[[Progress], None] = lambda _: None) -> Manifest:
     """Carry out a plan; as `build`."""
-    folder = Path(plan.settings.out)
-    examine(folder, plan.identity)  # before anything is written into a folder that is not ours
+    settings, folder = plan.settings, Path(plan.settings.out)
+    # Before anything is written into a folder that is not ours, and before a cluster is reached for.
+    done = examine(folder, plan.identity, settings.part)
     _make(folder)
-    with locked(folder), stop_on_signals() as stop:
-        manifest = claim(folder, plan.identity, plan.settings.to_json())
+    with nullcontext() if done else _connected(settings), locked(folder), stop_on_signals() as stop:
+        manifest = claim(folder, plan.identity, settings.to_json(), settings.part)
         if manifest is None:
-            plan.parts.encoder.vocabulary.save(folder / TOKENIZER, plan.settings.model_max_length)
-            manifest = _finish(plan, folder, _Run(plan, folder, stop, progress).records())
-        # Also those of a run that ended between its manifest and this line.
-        remove_records(folder, len(plan.splits))
+            plan.parts.encoder.vocabulary.save(folder / TOKENIZER, settings.model_max_length)
+            records = _Run(plan, stop, progress).records()
+            _check_inputs(plan)
+            manifest = finish(folder, _unfilled(plan), records)
+        tidy(folder, manifest)  # also after a run that ended between its manifest and this line
     return manifest
 
 
@@ -127,151 +103,131 @@ def _make(folder: Path) -> None:
         raise DiskError(f"{folder}: cannot be made: {error.strerror}") from error
 
 
-def _finish(plan: BuildPlan, folder: Path, records: Sequence[ShardRecord]) -> Manifest:
-    try:
-        accounting, counts = account_for(records)
-    except DataError:
-        remove_all(folder, len(records))
-        raise
-    vocabulary = plan.parts.encoder.vocabulary
-    manifest = Manifest(
+def _connected(settings: BuildSettings) -> AbstractContextManager[None]:
+    if settings.engine == "local":
+        return nullcontext()
+    from corpus_tools.cluster import connected
+
+    return connected(settings)
+
+
+def _check_inputs(plan: BuildPlan) -> None:
+    """Refuse to finish where an input was written to while it was read: the shards may hold parts of both texts."""
+    now = identity(plan.settings, plan.parts.fingerprints, plan.splits)
+    if differs := difference(plan.identity, now):
+        raise DataError(f"{differs}: changed while the build ran. Remove {plan.settings.out} and build again")
+
+
+def _unfilled(plan: BuildPlan) -> Manifest:
+    """Return the manifest as far as it does not depend on what the shards hold."""
+    encoder = plan.parts.encoder
+    return Manifest(
         tool_version=tool_version(),
         settings=plan.settings.to_json(),
         identity=plan.identity,
-        vocabulary={"fingerprint": vocabulary.fingerprint, "size": vocabulary.size},
-        kinds=[{"name": name, "mark": mark} for name, mark in plan.parts.encoder.kinds],
-        shards=[record.shard for record in records],
-        accounting=accounting,
-        counters=counts.to_json(),
+        vocabulary={"fingerprint": encoder.vocabulary.fingerprint, "size": encoder.vocabulary.size},
+        kinds=[{"name": name, "mark": mark} for name, mark in encoder.kinds],
+        shards=[],
+        accounting=Accounting(0, 0, {}),
+        counters={},
+        encodings=encodings_of({split.file.name: split.file for split in plan.splits}.values()),
+        part=plan.settings.part,
     )
-    join_rejects(folder, len(records))
-    write_build_report(folder / REPORT, manifest)
-    manifest.save(folder)
-    return manifest
-
-
-class _Batched(Protocol):
-    def __call__(self, documents: int, tokens: int) -> None:
-        """Take note of a batch; raises StoppedError where the user asked to stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class _SplitWork:
-    """Turns splits into shards, in whichever process it is."""
-
-    encoder: Encoder
-    folder: Path
-    key: str
-    read: ReadSettings
-    batched: _Batched
-
-    def run(self, job: Job) -> ShardRecord:
-        return write_shard(self.folder, job.number, self.key, self.encoder.vocabulary.size, self._encode(job.split))
-
-    def _encode(self, split: Split) -> Iterator[Encoded]:
-        for documents, rejects in _batches(read_split(split, self.read)):
-            made = self.encoder.encode(documents)
-            made.rejects = rejects + made.rejects
-            yield made
-            self.batched(made.counts.documents, made.counts.tokens)
-
-
-def _batches(found: Iterator[Document | Reject]) -> Iterator[tuple[list[Document], list[Reject]]]:
-    documents: list[Document] = []
-    rejects: list[Reject] = []
-    characters = 0
-    for item in found:
-        if isinstance(item, Reject):
-            rejects.append(item)
-        else:
-            documents.append(item)
-            characters += len(item.text)
-        if characters >= BATCH_CHARS or len(documents) + len(rejects) >= BATCH_DOCUMENTS:
-            yield documents, rejects
-            documents, rejects, characters = [], [], 0
-    yield documents, rejects
 
 
 class _Run:
-    """One run of a build: in this process with one worker, else in a pool."""
+    """One run of a build: in this process with one worker, in a pool of processes, or on a Ray cluster."""
 
-    def __init__(self, plan: BuildPlan, folder: Path, stop: StopRequest, progress: Callable[[Progress], None]) -> None:
-        self.plan, self.folder, self.stop, self.progress = plan, folder, stop, progress
-        self.key = key_of(plan.identity)
+    def __init__(self, plan: BuildPlan, stop: StopRequest, progress: Callable[[Progress], None]) -> None:
+        self.plan, self.stop, self.progress = plan, stop, progress
+        self.order = plan.order
         self.began = time.monotonic()
         # Without a lock: a worker that is killed while it holds one would block all others for good. A sum that is
         # lost now and then shows in the progress line alone.
-        self.board: _Board = SPAWN.RawArray("q", 3)
-        found = {job.number: finished(folder, job.number, self.key) for job in plan.jobs}
+        self.board: _Board = CONTEXT.RawArray("q", 4)
+        self.jobs = plan.jobs
+        found = {job.number: finished(self.order.folder, job.number, self.order.key) for job in self.jobs}
         self.done = {number: record for number, record in found.items() if record}
+        self.bytes = sum(job.split.n_bytes for job in self.jobs if job.number not in self.done)
 
     def records(self) -> list[ShardRecord]:
         """Do what is not done, and return the records of all shards in order."""
-        jobs = [job for job in self.plan.jobs if job.number not in self.done]
-        run = self._here if self.plan.settings.n_workers == 1 or len(jobs) <= 1 else self._in_pool
+        jobs = [job for job in self.jobs if job.number not in self.done]
         self._tick()
-        for job, record in run(jobs):
+        for job, record in self._engine(jobs)(jobs):
             self.done[job.number] = record
             self._tick()
-        return [self.done[number] for number in range(len(self.plan.splits))]
+        return [self.done[number] for number in sorted(self.done)]
+
+    def _engine(self, jobs: Sequence[Job]) -> Callable[[Sequence[Job]], Iterator[tuple[Job, ShardRecord]]]:
+        if self.plan.settings.engine == "ray":
+            return self._on_ray
+        return self._here if self.plan.settings.n_workers == 1 or len(jobs) <= 1 else self._in_pool
 
     def _here(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, ShardRecord]]:
-        def batched(documents: int, tokens: int) -> None:
-            _add(self.board, documents, tokens)
+        def batched(documents: int, tokens: int, n_bytes: int) -> None:
+            _add(self.board, documents, tokens, n_bytes)
             self._tick()
 
-        work = _SplitWork(self.plan.parts.encoder, self.folder, self.key, self.plan.settings.read, batched)
+        work = self.order.work(self.plan.parts, batched)
         for job in jobs:
             yield job, work.run(job)
 
     def _in_pool(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, ShardRecord]]:
         workers = Workers[Job, ShardRecord](
             work=_work,
-            count=min(self.plan.settings.n_workers, len(jobs)),
+            count=self.plan.settings.n_workers,
             start=_start_worker,
-            start_args=(self.plan.settings, self.folder, self.key, self.board),
+            start_args=(self.order, self.board),
             tick=self._tick,
             halt=self._halt,
             name=lambda job: job.name,
         )
         return workers.run(jobs)
 
+    def _on_ray(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, ShardRecord]]:
+        from corpus_tools.cluster import RayTasks
+
+        for job, record in RayTasks(order=self.order, tick=self._tick).run(jobs):
+            _add(self.board, record.counters["documents"], record.counters["tokens"], job.split.n_bytes)
+            yield job, record
+
     def _halt(self) -> None:
         self.board[_HALTED] = 1
 
     def _tick(self) -> None:
-        documents, tokens, _ = self.board
+        documents, tokens, n_bytes, _ = self.board
         seconds = time.monotonic() - self.began
-        self.progress(Progress(len(self.done), len(self.plan.splits), documents, tokens, seconds))
+        done, jobs = len(self.done), len(self.jobs)
+        # A split whose worker died counts twice.
+        self.progress(Progress(done, jobs, documents, tokens, min(n_bytes, self.bytes), self.bytes, seconds))
         if self.stop.asked:
-            raise StoppedError(
-                f"stopped: {len(self.done)} of {len(self.plan.splits)} shards are done. Run the same command to go on"
-            )
+            raise StoppedError(f"stopped: {done} of {jobs} shards are done. Run the same command to go on")
 
 
-def _add(board: _Board, documents: int, tokens: int) -> None:
+def _add(board: _Board, documents: int, tokens: int, n_bytes: int) -> None:
     board[_DOCUMENTS] += documents
     board[_TOKENS] += tokens
+    board[_BYTES] += n_bytes
 
 
-_worker: _SplitWork | None = None
+_split_work: SplitWork | None = None
 
 
-def _start_worker(settings: BuildSettings, folder: Path, key: str, board: _Board) -> None:
+def _start_worker(order: WorkOrder, board: _Board) -> None:
     """Build the encoder once in each worker process."""
-    global _worker
-    as_worker()
+    global _split_work
     # Each worker is one processor's work; the tokenizer's own threads would fight over them.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-    def batched(documents: int, tokens: int) -> None:
-        _add(board, documents, tokens)
+    def batched(documents: int, tokens: int, n_bytes: int) -> None:
+        _add(board, documents, tokens, n_bytes)
         if board[_HALTED]:
-            raise StoppedError(f"{multiprocessing.current_process().name}: told to stop")
+            raise StoppedError("told to stop")
 
-    _worker = _SplitWork(make_encoder(settings).encoder, folder, key, settings.read, batched)
+    _split_work = order.begin(batched)
 
 
 def _work(job: Job) -> ShardRecord:
-    assert _worker is not None
-    return _worker.run(job)
+    assert _split_work is not None
+    return _split_work.run(job)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from shutil import copyfileobj, rmtree
 from typing import Any, Final
 
+from corpus_tools.build_report import write_build_report
 from corpus_tools.encode.counts import Counts
 from corpus_tools.errors import DataError, DiskError, OutputError
-from corpus_tools.shards.manifest import MANIFEST, REJECTS, TOKENIZER, Accounting, Manifest, load_manifest
-from corpus_tools.shards.write import ShardRecord, record_path, rejects_path
-from corpus_tools.storage import replace_whole, write_json
+from corpus_tools.shards.manifest import MANIFEST, REJECTS, REPORT, TOKENIZER, Accounting, Manifest, Part, load_manifest
+from corpus_tools.shards.read import open_vocabulary, shards_of
+from corpus_tools.shards.write import ShardRecord, finished, record_path, rejects_path
+from corpus_tools.storage import replace_whole, temporary_beside, write_json
 
 BEGUN: Final = "build.json"
 """What the build in this folder is; gone once there is a manifest."""
@@ -25,59 +28,73 @@ def key_of(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def examine(folder: Path, identity: Mapping[str, Any]) -> Manifest | None:
+def examine(folder: Path, identity: Mapping[str, Any], part: Part | None) -> Manifest | None:
     """Make sure that a folder is free or this build's. Returns the manifest where the build is finished and whole.
 
     Raises:
-        OutputError: the folder is of a build with other settings, or holds something else.
+        OutputError: the folder is of a build with other settings or of another part, or holds something else.
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file. --out names the folder to write")
     if not folder.exists():
         return None
     manifest = load_manifest(folder) if (folder / MANIFEST).is_file() else None
-    there = manifest.identity if manifest else _begun(folder)
+    there = (manifest.identity, manifest.part) if manifest else _begun(folder)
     if there is not None:
-        # Compared as it was saved: JSON knows no tuples.
-        if differs := difference(there, json.loads(json.dumps(identity))):
-            raise OutputError(
-                f"{folder}: holds shards of other settings: {differs}. Take another --out, or remove the folder to "
-                "build it anew"
-            )
-    elif others := sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")):
+        _compare(folder, there, identity, part)
+    elif others := sorted(path.name for path in folder.iterdir() if not path.name.startswith((".", f"{BEGUN}.tmp-"))):
         raise OutputError(f"{folder}: is not empty ({', '.join(others[:3])}) and no shard folder. Take another --out")
-    return manifest if manifest and _sizes_agree(folder, manifest) else None
+    return manifest if manifest and _is_whole(folder, manifest) else None
 
 
-def claim(folder: Path, identity: Mapping[str, Any], settings: Mapping[str, Any]) -> Manifest | None:
+def _compare(
+    folder: Path, there: tuple[Mapping[str, Any], Part | None], identity: Mapping[str, Any], part: Part | None
+) -> None:
+    # Compared as it was saved: JSON knows no tuples.
+    if differs := difference(there[0], json.loads(json.dumps(identity))):
+        raise OutputError(
+            f"{folder}: holds shards of other settings: {differs}. Take another --out, or remove the folder to build "
+            "it anew"
+        )
+    if there[1] != part:
+        holds, asked = (f"part {each} of the build" if each else "the whole build" for each in (there[1], part))
+        raise OutputError(f"{folder}: holds {holds}, asked for is {asked}. Take another --out")
+
+
+def claim(
+    folder: Path, identity: Mapping[str, Any], settings: Mapping[str, Any], part: Part | None = None
+) -> Manifest | None:
     """Take a folder for a build, or return the manifest where the build is finished and whole.
 
     Raises:
         OutputError: as `examine`.
     """
-    manifest = examine(folder, identity)
+    manifest = examine(folder, identity, part)
     if manifest is None:
         clear_temporary(folder)
         # Before the manifest of a build that lost a shard goes, so that the folder never looks like a stranger's.
-        write_json(folder / BEGUN, {"identity": identity, "settings": settings})
+        begun = {"identity": identity, "settings": settings, "part": asdict(part) if part else None}
+        write_json(folder / BEGUN, begun)
         (folder / MANIFEST).unlink(missing_ok=True)
     return manifest
 
 
-def _begun(folder: Path) -> dict[str, Any] | None:
+def _begun(folder: Path) -> tuple[dict[str, Any], Part | None] | None:
+    """Return the identity and the part of the build that began here."""
     try:
         saved = json.loads((folder / BEGUN).read_text(encoding="utf-8"))
+        return dict(saved["identity"]), Part(**saved["part"]) if saved["part"] else None
     except FileNotFoundError:
         return None
-    except ValueError:
-        saved = None
-    if not isinstance(saved, dict) or not isinstance(saved.get("identity"), dict):
-        raise OutputError(f"{folder / BEGUN}: cannot be read. Remove the folder to build it anew")
-    found: dict[str, Any] = saved["identity"]
-    return found
+    except (ValueError, TypeError, KeyError) as error:
+        raise OutputError(f"{folder / BEGUN}: cannot be read. Remove the folder to build it anew") from error
 
 
-def _sizes_agree(folder: Path, manifest: Manifest) -> bool:
+def _is_whole(folder: Path, manifest: Manifest) -> bool:
+    """Say whether all is there that the manifest lists; of a part that is also what `merge` needs."""
+    if manifest.part:
+        key = key_of(manifest.identity)
+        return all(finished(folder, shard.number, key) for shard in manifest.shards)
     paths = [(folder / shard.file, shard.bytes) for shard in manifest.shards]
     return all(path.is_file() and path.stat().st_size == size for path, size in paths)
 
@@ -106,34 +123,54 @@ def clear_temporary(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def account_for(records: Sequence[ShardRecord]) -> tuple[Accounting, Counts]:
-    """Sum up what became of the documents of all splits.
+def finish(folder: Path, unfilled: Manifest, records: Sequence[ShardRecord]) -> Manifest:
+    """Turn a folder whose shards are done into a shard folder.
+
+    Args:
+        folder: holds the shards, and their rejects beside them.
+        unfilled: the manifest without what the records say.
+        records: of all shards that belong here, in their order.
 
     Raises:
-        DataError: no document was left.
+        DataError: no document is left in the whole corpus. DiskError.
     """
-    counts, dropped = Counts(), Counter[str]()
+    accounting, counts = _account_for(records)
+    manifest = replace(
+        unfilled, shards=[record.shard for record in records], accounting=accounting, counters=counts.to_json()
+    )
+    if not accounting.documents_out and not manifest.part:
+        remove_all(folder, manifest)
+        reasons = ", ".join(f"{reason} {n:,}" for reason, n in accounting.dropped.items()) or "there was none"
+        raise DataError(f"no document is left of {accounting.documents_in:,} that were read ({reasons})")
+    _join_rejects(folder, [shard.number for shard in manifest.shards])
+    write_build_report(folder / REPORT, shards_of(folder, manifest, open_vocabulary(folder, manifest)))
+    manifest.save(folder)
+    return manifest
+
+
+def _account_for(records: Iterable[ShardRecord]) -> tuple[Accounting, Counts]:
+    """Sum up what became of the documents of all splits."""
+    counts, dropped, documents_in = Counts(), Counter[str](), 0
     for record in records:
         counts.add(Counts.from_json(record.counters))
         dropped.update(record.dropped)
-    accounting = Accounting(sum(record.documents_in for record in records), counts.documents, dict(dropped))
+        documents_in += record.documents_in
+    accounting = Accounting(documents_in, counts.documents, dict(sorted(dropped.items())))
     assert accounting.balances(), accounting
-    if not accounting.documents_out:
-        reasons = ", ".join(f"{reason} {n:,}" for reason, n in dropped.most_common()) or "there was none"
-        raise DataError(f"no document is left of {accounting.documents_in:,} that were read ({reasons})")
     return accounting, counts
 
 
-def join_rejects(folder: Path, n_shards: int) -> None:
-    """Put the rejects of all shards behind each other, in order.
+def _join_rejects(folder: Path, numbers: Sequence[int]) -> None:
+    """Put the rejects of shards behind each other.
 
     Raises:
         DiskError: the disk is full or refuses.
     """
-    whole, temporary = folder / REJECTS, folder / f"{REJECTS}.tmp-join"
+    whole = folder / REJECTS
+    temporary = temporary_beside(whole)
     try:
         with temporary.open("wb") as to:
-            for number in range(n_shards):
+            for number in numbers:
                 with rejects_path(folder, number).open("rb") as part:
                     copyfileobj(part, to)
         replace_whole(temporary, whole)
@@ -141,18 +178,19 @@ def join_rejects(folder: Path, n_shards: int) -> None:
         raise DiskError(f"{whole}: cannot be written: {error.strerror}") from error
 
 
-def remove_records(folder: Path, n_shards: int) -> None:
-    """Remove what only an unfinished build needs."""
-    for number in range(n_shards):
-        record_path(folder, number).unlink(missing_ok=True)
-        rejects_path(folder, number).unlink(missing_ok=True)
+def tidy(folder: Path, manifest: Manifest) -> None:
+    """Remove what only an unfinished build needs. A part keeps its shards' records and rejects for `merge`."""
+    if not manifest.part:
+        for shard in manifest.shards:
+            record_path(folder, shard.number).unlink(missing_ok=True)
+            rejects_path(folder, shard.number).unlink(missing_ok=True)
     (folder / BEGUN).unlink(missing_ok=True)
     clear_temporary(folder)
 
 
-def remove_all(folder: Path, n_shards: int) -> None:
+def remove_all(folder: Path, manifest: Manifest) -> None:
     """Remove what the build has written: the folder is as if it had never been."""
-    remove_records(folder, n_shards)
-    for path in folder.glob("shard-*.arrow"):
-        path.unlink()
+    for shard in manifest.shards:
+        (folder / shard.file).unlink(missing_ok=True)
     rmtree(folder / TOKENIZER, ignore_errors=True)
+    tidy(folder, manifest)

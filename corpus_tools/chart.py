@@ -1,4 +1,4 @@
-"""Line charts as inline SVG: axes with round ticks, a legend, no script. Colours and text follow the page."""
+"""Line and bar charts as inline SVG: axes with round ticks, no script. Colours and text follow the page."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from corpus_tools.markup import Html, join, tag
 Points = Sequence[tuple[float, float]]
 """(x, y) in ascending x. A y that is not finite breaks the line."""
 
+Bar = tuple[str, str, int]
+"""What a bar counts, in short (under it) and in full (where the mouse rests on it), and its number."""
+
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d3b")
 """Okabe and Ito's palette, told apart by colour-blind readers and readable on light and dark ground."""
 
@@ -20,6 +23,11 @@ MOST_POINTS: Final = 1000
 
 _WIDTH, _HEIGHT = 800, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 14, 46
+
+_BARS_WIDTH, _BARS_HEIGHT = 440, 230
+_BARS_LEFT, _BARS_BOTTOM = 34, 42
+_BAR_LABEL_WIDTH: Final = 32
+"""Pixels that the label of a bar takes; where bars stand closer, some go without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,52 @@ def line_chart(
     return tag("figure", drawing, _legend(list(series)))
 
 
+def bar_chart(bars: Sequence[Bar], *, x_label: str) -> Html:
+    """Draw the shares of a whole as upright bars, in per cent.
+
+    Args:
+        bars: from left to right.
+        x_label: what is counted, and by what.
+
+    Returns:
+        An SVG element; a remark instead where there is nothing.
+    """
+    whole = sum(count for *_, count in bars)
+    if not whole:
+        return tag("p", "Nothing to draw yet.", class_="note")
+    ticks = _ticks([0.0, *(100 * count / whole for *_, count in bars)], wanted=4)
+    axis = _Axis(ticks[0], ticks[-1], _BARS_HEIGHT - _BARS_BOTTOM, _TOP)
+    step = (_BARS_WIDTH - _BARS_LEFT) / len(bars)
+    labelled = range(0, len(bars), ceil(_BAR_LABEL_WIDTH / step))
+    return tag(
+        "svg",
+        _across(axis, ticks, _BARS_LEFT, _BARS_WIDTH),
+        *(_bar(bar, whole, axis, _BARS_LEFT + n * step, step, n in labelled) for n, bar in enumerate(bars)),
+        tag("text", f"{x_label}, %", x=(_BARS_LEFT + _BARS_WIDTH) / 2, y=_BARS_HEIGHT - 6, class_="label middle"),
+        viewBox=f"0 0 {_BARS_WIDTH} {_BARS_HEIGHT}",
+        role="img",
+        aria_label=f"{x_label}, in per cent",
+        class_="chart",
+    )
+
+
+def _bar(bar: Bar, whole: int, axis: _Axis, left: float, step: float, labelled: bool) -> Html:
+    short, full, count = bar
+    share = 100 * count / whole
+    top = axis.at(share)
+    column = tag(
+        "rect",
+        tag("title", f"{full}: {count:,}, {share:.2f} %"),
+        x=round(left + 0.08 * step, 1),
+        y=top,
+        width=round(0.84 * step, 1),
+        height=round(axis.start - top, 1),
+        class_="column",
+    )
+    label = [tag("text", short, x=round(left + step / 2, 1), y=axis.start + 17, class_="middle")] if labelled else []
+    return join(column, *label)
+
+
 def _runs(points: Points) -> list[list[tuple[float, float]]]:
     """Split a line where a value is not finite, and thin it."""
     split: list[list[tuple[float, float]]] = [[]]
@@ -111,13 +165,6 @@ def _ticks(values: Sequence[float], wanted: int = 6) -> list[float]:
 
 def _grid(x_axis: _Axis, x_ticks: Sequence[float], y_axis: _Axis, y_ticks: Sequence[float]) -> Html:
     bottom = y_axis.start
-    across = [
-        join(
-            tag("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y_axis.at(y), y2=y_axis.at(y), class_="grid"),
-            tag("text", f"{y:,.6g}", x=_LEFT - 8, y=y_axis.at(y) + 4, text_anchor="end"),
-        )
-        for y in y_ticks
-    ]
     along = [
         join(
             tag("line", x1=x_axis.at(x), x2=x_axis.at(x), y1=bottom, y2=bottom + 5, class_="axis"),
@@ -125,8 +172,19 @@ def _grid(x_axis: _Axis, x_ticks: Sequence[float], y_axis: _Axis, y_ticks: Seque
         )
         for x in x_ticks
     ]
-    base = tag("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=bottom, y2=bottom, class_="axis")
-    return join(*across, *along, base)
+    return join(_across(y_axis, y_ticks, _LEFT, _WIDTH - _RIGHT), *along)
+
+
+def _across(y_axis: _Axis, y_ticks: Sequence[float], left: float, right: float) -> Html:
+    """Draw a line across the chart for each tick, the lowest one as the axis."""
+    lines = [
+        join(
+            tag("line", x1=left, x2=right, y1=y_axis.at(y), y2=y_axis.at(y), class_="grid" if n else "axis"),
+            tag("text", f"{y:,.6g}", x=left - 8, y=y_axis.at(y) + 4, text_anchor="end"),
+        )
+        for n, y in enumerate(y_ticks)
+    ]
+    return join(*lines)
 
 
 def _labels(x_label: str, y_label: str) -> Html:

@@ -7,40 +7,55 @@ import sys
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.progress import Progress as Bar
 
 from corpus_tools import summary
 from corpus_tools.audit import audit
-from corpus_tools.build import BuildPlan, Progress, plan_build, run_build
-from corpus_tools.build_folder import examine, key_of
+from corpus_tools.build import BuildPlan, plan_build, run_build
+from corpus_tools.build_folder import examine
+from corpus_tools.build_report import corpus_page
 from corpus_tools.build_settings import BuildSettings, ListFile, make_segmenter
+from corpus_tools.build_work import Job
+from corpus_tools.commonest import commonest
 from corpus_tools.console import ProgressLine
+from corpus_tools.dedup import DedupSettings, find_duplicates
+from corpus_tools.drop_list import DropList
 from corpus_tools.encode.train import extend_vocabulary, train_vocabulary
 from corpus_tools.encode.vocabulary import Vocabulary, load_vocabulary
 from corpus_tools.errors import DataError, OutputError, SettingsError
+from corpus_tools.estimate import estimate
+from corpus_tools.export import build_form
+from corpus_tools.export.run import check_free, export
 from corpus_tools.files import list_lines
 from corpus_tools.markup import visible
-from corpus_tools.masking import Masker, build_masker, masking_settings
-from corpus_tools.preview import preview, preview_html
-from corpus_tools.report import number, save_page
+from corpus_tools.masking import build_masker, masking_settings
+from corpus_tools.merge import merge, plan_merge
+from corpus_tools.phrases import PhraseSettings, mine_phrases
+from corpus_tools.preview_page import preview_html
+from corpus_tools.preview_terminal import preview
+from corpus_tools.printed import MOST_LISTED, print_headline, print_rows, print_stats
+from corpus_tools.progress import Progress, duration
+from corpus_tools.report import save_page
+from corpus_tools.scratch import refuse_existing
 from corpus_tools.segment import word_starts
-from corpus_tools.shards.manifest import Manifest
-from corpus_tools.shards.read import ShardReader, open_shards
+from corpus_tools.shards.manifest import REJECTS, Manifest, Part
+from corpus_tools.shards.read import open_shards
 from corpus_tools.shards.verify import verify
 from corpus_tools.shards.write import finished
 from corpus_tools.storage import locked
+from corpus_tools.text.filters import Filters
 from corpus_tools.text.inputs import ReadSettings, find_inputs
 from corpus_tools.text.read import Reject, read_split
+from corpus_tools.text.simplify import Simplifier
 from corpus_tools.text.splits import Split, plan_splits
-
-MAX_LISTED: Final = 20
-"""Lines of a list that is printed for a person."""
+from corpus_tools.whole_corpus import Progress as PassProgress
 
 
 def run_vocab(args: Namespace) -> int:
@@ -51,7 +66,7 @@ def run_vocab(args: Namespace) -> int:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out}: exists and is not an empty folder. Take another --out")
     read = _read_settings(args)
-    splits = plan_splits(find_inputs(args.inputs), settings=read)
+    splits = plan_splits(find_inputs(args.inputs, read), settings=read)
     old = load_vocabulary(args.extend, args.cased) if args.extend else None
     words = [(line.strip(), f"{path}:{n}") for path in args.add for n, line in list_lines(path) if line.strip()]
     if args.dry_run:
@@ -88,7 +103,7 @@ def _say_vocabulary(made: Vocabulary, old: Vocabulary | None, dropped: Counter[s
         *((f"documents dropped: {reason}", n) for reason, n in sorted(dropped.items())),
         ("fingerprint", made.fingerprint[:12]),
     ]
-    _print_rows(rows)
+    print_rows(rows)
 
 
 def run_build_verb(args: Namespace) -> int:
@@ -97,9 +112,22 @@ def run_build_verb(args: Namespace) -> int:
     if args.dry_run:
         _say_plan(plan)
         return 0
-    with ProgressLine() as progress:
+    with ProgressLine[Progress]() as progress:
         manifest = run_build(plan, progress)
     _say_build(manifest, plan, progress.last)
+    return 0
+
+
+def run_merge(args: Namespace) -> int:
+    """Merge the parts of a build, or say what would be merged."""
+    plan = plan_merge(args.parts)
+    if args.dry_run:
+        print(f"would link {len(plan.shards)} shards of {len(plan.parts)} parts into {args.out}")
+        return 0
+    with ProgressLine[str]() as progress:
+        manifest = merge(plan, args.out, progress)
+    print_headline(manifest)
+    _say_next(args.out)
     return 0
 
 
@@ -111,17 +139,49 @@ def _build_settings(args: Namespace) -> BuildSettings:
         cased=args.cased,
         segmenter=args.segmenter,
         dictionaries=tuple(args.dictionaries),
+        segment_as=args.segment_as,
+        clean=_names(args.clean),
+        filters=_filters(args),
         entities=tuple(map(list_file, args.entities)),
         phrases=tuple(map(list_file, args.phrases)),
-        tags=tuple(tag for tag in args.tags.split(",") if tag),
+        knowledge=tuple(map(list_file, args.knowledge)),
+        spans=args.spans,
+        kinds=_names(args.kinds),
+        phrase_kinds=_names(args.phrase_kinds),
+        tags=_names(args.tags),
+        drop=args.drop,
         read=_read_settings(args),
         model_max_length=args.model_max_length,
         workers=args.workers,
+        engine=args.engine,
+        ray_address=args.ray_address,
+        part=Part.parse(args.shard) if args.shard else None,
     )
 
 
 def _read_settings(args: Namespace) -> ReadSettings:
-    return ReadSettings(document_ends=args.document_ends, text_field=args.text_field)
+    return ReadSettings(
+        document_ends=args.document_ends,
+        text_field=args.text_field,
+        span_field=args.span_field,
+        inline_tags=_names(args.inline_tags),
+        document_sentences=args.document_sentences,
+        encoding=args.encoding,
+        bad_bytes=args.bad_bytes,
+        max_members=args.max_members,
+        max_unpacked=args.max_unpacked,
+    )
+
+
+def _filters(args: Namespace) -> Filters:
+    """Take what was asked for; the rest is as `Filters` has it."""
+    asked = {field.name: getattr(args, field.name) for field in fields(Filters)}
+    return Filters(**{name: value for name, value in asked.items() if value is not None})
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Take `NAME,...` apart."""
+    return tuple(name for name in text.split(",") if name)
 
 
 def list_file(text: str) -> ListFile:
@@ -132,29 +192,47 @@ def list_file(text: str) -> ListFile:
 
 def _say_plan(plan: BuildPlan) -> None:
     folder, settings = Path(plan.settings.out), plan.settings
-    if examine(folder, plan.identity) is not None:
+    if examine(folder, plan.identity, settings.part) is not None:
         print(f"{folder}: this build is finished; nothing would be done")
         return
-    key = key_of(plan.identity)
-    done = {job.number for job in plan.jobs if finished(folder, job.number, key)}
+    left = [job for job in plan.jobs if not finished(folder, job.number, plan.order.key)]
     vocabulary = plan.parts.encoder.vocabulary
     kinds = ", ".join(f"{visible(name)} ({mark})" for name, mark in plan.parts.encoder.kinds)
-    _print_rows(
+    print_rows(
         [
             ("read", _amount(plan.splits)),
-            ("write", f"{len(plan.splits)} shards to {folder}, {len(done)} of them done already"),
+            ("write", f"{len(plan.jobs)} shards to {folder}, {len(plan.jobs) - len(left)} of them done already"),
+            *([("part", f"{settings.part} of {len(plan.splits)} shards")] if settings.part else []),
             ("vocabulary", f"{vocabulary.size:,} entries, lower case {'on' if vocabulary.lower_case else 'off'}"),
             ("segmenter", f"{settings.segmenter}, {len(settings.dictionaries)} user dictionaries"),
             ("kinds", kinds or "none"),
-            ("workers", min(settings.n_workers, len(plan.splits))),
+            ("workers", min(settings.n_workers, len(left))),
         ]
     )
     print()
-    for n, split in list(enumerate(plan.splits))[:MAX_LISTED]:
-        state = "done" if n in done else f"{split.n_bytes:,} bytes"
-        print(f"  shard {n}: {visible(split.file.name)} from line {split.first_line}, {state}")
-    if len(plan.splits) > MAX_LISTED:
-        print(f"  ... and {len(plan.splits) - MAX_LISTED} more")
+    for job in left[:MOST_LISTED]:
+        split = job.split
+        print(f"  shard {job.number}: {visible(split.file.name)} from line {split.first_line}, {split.n_bytes:,} bytes")
+    if len(left) > MOST_LISTED:
+        print(f"  ... and {len(left) - MOST_LISTED} more")
+    _say_estimate(plan, left)
+
+
+def _say_estimate(plan: BuildPlan, left: Sequence[Job]) -> None:
+    made = estimate(plan, left)
+    amounts = made.amounts
+    print(f"\nestimate, from {made.sampled:,} documents and {made.read:.0%} of what is left to read")
+    print_rows(
+        [
+            ("documents", f"{amounts.documents:,.0f}"),
+            *((f"dropped: {reason}", f"{n:,.0f}") for reason, n in sorted(amounts.dropped.items())),
+            ("tokens", f"{amounts.tokens:,.0f}, give or take {made.error:.0%}"),
+            ("bytes of the shards", f"{amounts.bytes:,.0f}"),
+            ("time", f"{duration(made.seconds)} with {plan.settings.n_workers} processors free"),
+            ("memory of a worker", f"{made.memory / (1 << 20):,.0f} MiB"),
+            *((f"not in it: {visible(name)}", "its size is not known beforehand") for name in made.left_out),
+        ]
+    )
 
 
 def _amount(splits: Sequence[Split]) -> str:
@@ -163,42 +241,54 @@ def _amount(splits: Sequence[Split]) -> str:
 
 
 def _say_build(manifest: Manifest, plan: BuildPlan, last: Progress | None) -> None:
-    _print_headline(manifest)
+    print_headline(manifest)
     if last is None:
         print("\nThe build was finished already; nothing was done.")
     elif last.documents:
         speed = f"{last.tokens / last.seconds:,.0f} tokens a second with {plan.settings.n_workers} workers"
         print(f"\nThis run: {last.documents:,} documents in {last.seconds:,.1f} s, {speed}")
-    out = plan.settings.out
-    print(f"\nnext: corpus-tools preview {out} --masking wwm --n 3    (and open {out}/report.html)")
+    if plan.settings.drop:
+        _say_unused(plan.settings.drop, Path(plan.settings.out, REJECTS))
+    if (part := manifest.part) is None:
+        _say_next(plan.settings.out)
+    else:
+        print(f"\nnext, when all parts are built: corpus-tools merge PART... --out DIR    (this is part {part})")
+
+
+def _say_unused(drop: str, rejects: Path) -> None:
+    named = DropList(drop)
+    if unused := named.unused(rejects):
+        print(f"\n{unused:,} of {len(named):,} lines of {drop} name no document that was read")
+
+
+def _say_next(folder: str) -> None:
+    print(f"\nnext: corpus-tools preview {folder} --masking wwm --n 3    (and open {folder}/report.html)")
 
 
 def run_preview(args: Namespace) -> int:
     """Print masked sequences, or write them as a page."""
-    reader, masker = _reader_and_masker(args)
+    settings = {name: masking_settings(name) for names in args.masking for name in names.split(",")}
+    reader = open_shards(args.folder)
+    maskers = {name: build_masker(chosen, reader.vocabulary) for name, chosen in settings.items()}
     if args.html:
-        save_page(args.html, preview_html(reader, masker, args.n, args.seed, args.row_tokens))
+        save_page(args.html, preview_html(reader, maskers, args.n, args.seed, args.row_tokens))
         print(f"written: {args.html}", file=sys.stderr)
     else:
-        preview(reader, masker, args.n, args.seed, args.row_tokens)
+        preview(reader, maskers, args.n, args.seed, args.row_tokens)
     return 0
 
 
 def run_audit(args: Namespace) -> int:
     """Print what a masking does to a folder."""
-    reader, masker = _reader_and_masker(args)
+    settings = masking_settings(args.masking)
+    reader = open_shards(args.folder)
+    masker = build_masker(settings, reader.vocabulary)
     found = audit(reader, masker, args.row_tokens, args.seed, args.limit)
     if args.json:
         _print_json(found)
     else:
-        _print_rows(list(_flat(found)))
+        print_rows(list(_flat(found)))
     return 0
-
-
-def _reader_and_masker(args: Namespace) -> tuple[ShardReader, Masker]:
-    settings = masking_settings(args.masking)
-    reader = open_shards(args.folder)
-    return reader, build_masker(settings, reader.vocabulary)
 
 
 def _flat(found: dict[str, Any], place: str = "") -> Iterator[tuple[str, int | str]]:
@@ -212,17 +302,13 @@ def _flat(found: dict[str, Any], place: str = "") -> Iterator[tuple[str, int | s
 def run_stats(args: Namespace) -> int:
     """Print what a folder holds."""
     reader = open_shards(args.folder)
-    found = summary.distributions(reader)
-    if args.json:
-        _print_json(summary.to_json(reader, found))
-        return 0
-    _print_headline(reader.manifest)
-    print("\ndocuments by tokens")
-    _print_shares(list(zip(summary.length_labels(), found.documents_by_length, strict=True)))
-    print("\nwords by tokens")
-    _print_shares([(summary.word_label(n), count) for n, count in enumerate(found.words_by_length, start=1)])
-    print("\nwords in a document")
-    _print_rows([(name, f"{value:,.1f}") for name, value in found.words_per_document.items()])
+    if args.html:
+        save_page(args.html, corpus_page(reader))
+        print(f"written: {args.html}", file=sys.stderr)
+    elif args.json:
+        _print_json(summary.to_json(reader.manifest, commonest(reader)))
+    else:
+        print_stats(reader.manifest, commonest(reader))
     return 0
 
 
@@ -241,9 +327,83 @@ def run_verify(args: Namespace) -> int:
     return DataError.exit_code if verdict.problems else 0
 
 
+def run_export(args: Namespace) -> int:
+    """Write a folder in another form, or say what would be written."""
+    names = ("row_tokens", "masking", "dupe_factor", "seed")
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    form = build_form({"name": args.to, **given})
+    reader, out = open_shards(args.folder), Path(args.out)
+    check_free(out)
+    n_rows = form.n_rows(reader)
+    if args.dry_run:
+        n_bytes = form.n_bytes(reader)
+    else:
+        with Bar(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+            n_bytes = export(reader, form, out, partial(bar.advance, bar.add_task("export", total=n_rows)))
+    if args.json:
+        _print_json({"to": args.to, "out": args.out, "documents": len(reader), "rows": n_rows, "bytes": n_bytes})
+    else:
+        did, about = ("would write", "about ") if args.dry_run else ("wrote", "")
+        print(f"{did} {n_rows:,} rows of {len(reader):,} documents to {out}, {about}{n_bytes:,} bytes")
+    return 0
+
+
+def run_dedup(args: Namespace) -> int:
+    """Write the list of duplicates, or say what would be read."""
+    settings = DedupSettings(
+        inputs=tuple(args.inputs), out=args.out, near=args.near, read=_read_settings(args), workers=args.workers
+    )
+    if args.dry_run:
+        return _say_list_plan(args, settings.splits(), settings.n_workers)
+    with ProgressLine[PassProgress]() as progress:
+        found = find_duplicates(settings, progress)
+    return _say_list(args, found.to_json(), "--drop")
+
+
+def run_phrases(args: Namespace) -> int:
+    """Write the list of phrases, or say what would be read."""
+    settings = PhraseSettings(
+        inputs=tuple(args.inputs),
+        out=args.out,
+        min_count=args.min_count,
+        min_pmi=args.min_pmi,
+        min_entropy=args.min_entropy,
+        max_words=args.max_words,
+        segmenter=args.segmenter,
+        dictionaries=tuple(args.dictionaries),
+        read=_read_settings(args),
+        workers=args.workers,
+    )
+    if args.dry_run:
+        make_segmenter(settings.segmenter, settings.dictionaries)
+        return _say_list_plan(args, settings.splits(), settings.n_workers)
+    with ProgressLine[PassProgress]() as progress:
+        found = mine_phrases(settings, progress)
+    return _say_list(args, found.to_json(), "--phrases")
+
+
+def _say_list_plan(args: Namespace, splits: Sequence[Split], n_workers: int) -> int:
+    refuse_existing(Path(args.out))
+    if args.json:
+        _print_json({"out": args.out, "bytes": sum(split.n_bytes for split in splits), "parts": len(splits)})
+    else:
+        print_rows([("read", _amount(splits)), ("write", args.out), ("workers", min(n_workers, len(splits)))])
+    return 0
+
+
+def _say_list(args: Namespace, found: dict[str, Any], option: str) -> int:
+    if args.json:
+        _print_json({"out": args.out, **found})
+    else:
+        print_rows([(name.replace("_", " "), value) for name, value in found.items()])
+        print(f"\nlook at {args.out}, then: corpus-tools build {' '.join(args.inputs)} {option} {args.out} ...")
+    return 0
+
+
 def run_segment(args: Namespace) -> int:
     """Segment standard input line by line. White space between words is not repeated."""
     segmenter = make_segmenter(args.segmenter, tuple(args.dictionaries))
+    simplifier = Simplifier() if args.segment_as else None
     # In UTF-8 whatever the locale says, and split at "\n" alone.
     for n, raw in enumerate(sys.stdin.buffer, start=1):
         try:
@@ -252,7 +412,8 @@ def run_segment(args: Namespace) -> int:
             raise DataError(
                 f"standard input, line {n}: not UTF-8 (byte {error.start + 1}). Convert it first"
             ) from error
-        words = [text[start:end] for start, end in pairwise([*word_starts(segmenter, text), len(text)])]
+        starts = word_starts(segmenter, simplifier.text(text)[0] if simplifier else text)
+        words = [text[start:end] for start, end in pairwise([*starts, len(text)])]
         line = args.separator.join(word for word in words if not word.isspace())
         sys.stdout.buffer.write(line.encode() + b"\n")
     return 0
@@ -261,41 +422,17 @@ def run_segment(args: Namespace) -> int:
 VERBS: Final[dict[str, Callable[[Namespace], int]]] = {
     "vocab": run_vocab,
     "build": run_build_verb,
+    "merge": run_merge,
     "preview": run_preview,
     "audit": run_audit,
     "stats": run_stats,
     "verify": run_verify,
+    "export": run_export,
+    "dedup": run_dedup,
+    "phrases": run_phrases,
     "segment": run_segment,
 }
 
 
 def _print_json(value: dict[str, Any]) -> None:
     print(json.dumps(value, ensure_ascii=False))
-
-
-def _print_rows(rows: Sequence[tuple[str, int | str]]) -> None:
-    _print_table([(name, number(value) if isinstance(value, int) else value) for name, value in rows])
-
-
-def _print_shares(rows: Sequence[tuple[str, int]]) -> None:
-    whole = sum(count for _, count in rows)
-    _print_table([(name, number(count), summary.share(count, whole)) for name, count in rows], justify="right")
-
-
-def _print_headline(manifest: Manifest) -> None:
-    _print_table([(name, number(value), note) for name, value, note in summary.headline(manifest)], justify="right")
-    if rows := summary.kind_rows(manifest):
-        print("\nentities and phrases")
-        _print_table([(f"{kind} ({mark})", number(count)) for mark, kind, count in rows], justify="right")
-
-
-def _print_table(rows: Sequence[Sequence[str]], justify: Literal["left", "right"] = "left") -> None:
-    """Print columns as wide as what is in them (a Chinese character is two wide), all but the first justified so."""
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    for _ in rows[0][1:] if rows else ():
-        table.add_column(justify=justify, overflow="fold")
-    for row in rows:
-        # As Text, for a name with brackets would be markup.
-        table.add_row(*(Text(visible(cell)) for cell in row))
-    Console(highlight=False).print(table)

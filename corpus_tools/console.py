@@ -1,32 +1,33 @@
-"""How far a build is, on standard error: one moving line on a terminal, a plain line now and then elsewhere."""
+"""How far a run is, on standard error: one moving line on a terminal, a plain line now and then elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
 from types import TracebackType
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from rich.console import Console
 from rich.status import Status
+from rich.text import Text
 
-from corpus_tools.build import Progress
+State = TypeVar("State")
 
 PLAIN_SECONDS: Final = 10.0
 """Between two lines where nobody watches."""
 
 
-class ProgressLine:
-    """Shows the progress it is called with. Use as a context; the line is gone afterwards."""
+class ProgressLine(Generic[State]):
+    """Shows the state it is called with, as `str` writes it. Use as a context; the line is gone afterwards."""
 
     def __init__(self) -> None:
         console = Console(file=sys.stderr)
         self._status: Status | None = console.status("starting") if console.is_terminal else None
         self._said = time.monotonic()
-        self.last: Progress | None = None
-        """The newest report, for what is said at the end."""
+        self.last: State | None = None
+        """The newest state, for what is said at the end."""
 
-    def __enter__(self) -> ProgressLine:
+    def __enter__(self) -> ProgressLine[State]:
         if self._status:
             self._status.start()
         return self
@@ -37,19 +38,10 @@ class ProgressLine:
         if self._status:
             self._status.stop()
 
-    def __call__(self, progress: Progress) -> None:
-        self.last = progress
+    def __call__(self, state: State) -> None:
+        self.last = state
         if self._status:
-            self._status.update(line(progress))
+            self._status.update(Text(str(state)))
         elif time.monotonic() - self._said >= PLAIN_SECONDS:
             self._said = time.monotonic()
-            print(line(progress), file=sys.stderr, flush=True)
-
-
-def line(progress: Progress) -> str:
-    """Write progress as one line."""
-    speed = progress.tokens / progress.seconds if progress.seconds else 0.0
-    return (
-        f"{progress.shards_done} of {progress.shards} shards · {progress.documents:,} documents · "
-        f"{progress.tokens:,} tokens · {speed:,.0f} tokens a second · {progress.seconds:,.0f} s"
-    )
+            print(state, file=sys.stderr, flush=True)

@@ -34,6 +34,11 @@ def visible(text: str, keep: str = "") -> str:
     )
 
 
+def clip(text: str, most: int) -> str:
+    """Cut a text of more than `most` characters, and say so by its last one."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def escape(value: object) -> Html:
     """Turn a value into markup that shows it; what is Html already stays as it is."""
     if isinstance(value, Html):

@@ -1,17 +1,20 @@
-"""Run jobs in worker processes. A worker that dies costs its job one more try; a signal stops between two batches."""
+"""Run jobs in worker processes. One that dies costs its own job another try; a signal stops between two batches."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
+import pickle
 import signal
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing.context import SpawnContext
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any, Final, Generic, TypeVar
 
@@ -20,9 +23,12 @@ from corpus_tools.errors import OutOfMemoryError
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-# Not fork: the tokenizer's threads and Arrow's do not survive it.
-SPAWN: Final[SpawnContext] = multiprocessing.get_context("spawn")
+# Not fork: the tokenizer's threads and Arrow's do not survive it. A fork server has imported and run nothing else, so a
+# worker starts in a third of the time of a spawned one and shares its modules' memory.
+CONTEXT: Final[ForkServerContext] = multiprocessing.get_context("forkserver")
 TICK_SECONDS: Final = 0.5
+MAX_NAMED: Final = 5
+"""Lost jobs that one message names."""
 
 
 class StopRequest:
@@ -55,29 +61,15 @@ def stop_on_signals() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
 
-def as_worker() -> None:
-    """Make this process a good worker: the parent alone answers Ctrl-C, and its death ends the worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: Any) -> None:
-    parent.join()
-    # Without this an orphan waits forever for a job that nobody can send.
-    signal.raise_signal(signal.SIGKILL)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Workers(Generic[Job, Result]):
-    """Worker processes and what they do. All callables but `tick` and `halt` must be importable by name."""
+    """Worker processes and what they do. `work` and `start` must be importable by name."""
 
     work: Callable[[Job], Result]
     count: int
     """Processes, at least 1."""
     start: Callable[..., None]
-    """Called once in each process."""
+    """Called in each process before its first job."""
     start_args: tuple[Any, ...]
     tick: Callable[[], None]
     """Called here about twice a second; what it raises ends the run."""
@@ -89,52 +81,119 @@ class Workers(Generic[Job, Result]):
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Result]]:
         """Yield each job with its result, in the order in which they finish.
 
+        A job whose worker dies gets its second try when all others are done, alone: most likely memory was short.
+
         Raises:
-            OutOfMemoryError: a worker died twice at one job. Whatever `work` or `tick` raises.
+            OutOfMemoryError: a worker died at the second try too; the message names the jobs, all others are done.
+            Whatever `start`, `work` or `tick` raises, at once.
         """
+        once: list[Job] = []
+        twice: list[Job] = []
+        yield from self._share_out(jobs, self.count, once)
+        yield from self._share_out(once, 1, twice)
+        if twice:
+            raise died_at([self.name(job) for job in twice])
+
+    def _share_out(self, jobs: Sequence[Job], count: int, died: list[Job]) -> Iterator[tuple[Job, Result]]:
+        """Do jobs, `count` at a time; those whose worker died are put into `died`."""
         left = deque(jobs)
-        while left:
-            running: dict[Future[Result], Job] = {}
-            try:
-                yield from self._feed(left, running)
-            except BrokenProcessPool:
-                # Which of the jobs killed its worker is not known: each gets its second try alone.
-                for job in list(running.values()):
-                    yield job, self._alone(job)
-
-    def _feed(self, left: deque[Job], running: dict[Future[Result], Job]) -> Iterator[tuple[Job, Result]]:
-        """Keep every worker busy; no job waits inside the pool, so `running` is what a dead worker can have had."""
-        with self._pool(self.count) as pool:
+        running: dict[Connection, Job] = {}
+        with self._crew() as crew:
             while left or running:
-                while left and len(running) < self.count:
-                    # Noted before it is taken off the list: `submit` raises when the pool is broken already.
-                    running[pool.submit(self.work, left[0])] = left[0]
-                    left.popleft()
-                done, _ = wait(running, TICK_SECONDS, FIRST_COMPLETED)
+                while left and len(running) < count:
+                    pipe = next((pipe for pipe in crew if pipe not in running), None) or self._hire(crew)
+                    running[pipe] = left.popleft()
+                    with suppress(BrokenPipeError):  # it died while it was idle: found out below
+                        pipe.send(running[pipe])
+                ready = [pipe for pipe in wait([*running], TICK_SECONDS) if isinstance(pipe, Connection)]
                 self.tick()
-                for future in done:
-                    result = future.result()
-                    yield running.pop(future), result
+                for pipe in ready:
+                    job = running.pop(pipe)
+                    try:
+                        result, error = pipe.recv()
+                    except (EOFError, ConnectionResetError):
+                        died.append(job)
+                        crew.pop(pipe).join()
+                        continue
+                    if error is not None:
+                        raise error
+                    yield job, result
 
-    def _alone(self, job: Job) -> Result:
-        try:
-            [(_, result)] = list(self._feed(deque([job]), {}))
-        except BrokenProcessPool as error:
-            raise OutOfMemoryError(
-                f"{self.name(job)}: the worker process died twice at it, most likely because memory ran out. "
-                "Use fewer --workers; what is done stays done"
-            ) from error
-        return result
+    def _hire(self, crew: dict[Connection, BaseProcess]) -> Connection:
+        CONTEXT.set_forkserver_preload([self.work.__module__])
+        ours, theirs = CONTEXT.Pipe()
+        crew[ours] = CONTEXT.Process(target=_serve, args=(theirs, self.start, self.start_args, self.work), daemon=True)
+        crew[ours].start()
+        theirs.close()  # so that the worker's own end is the last one, and its death closes the pipe
+        return ours
 
     @contextmanager
-    def _pool(self, count: int) -> Iterator[ProcessPoolExecutor]:
-        pool = ProcessPoolExecutor(count, SPAWN, self.start, self.start_args)
+    def _crew(self) -> Iterator[dict[Connection, BaseProcess]]:
+        """Hold workers by their pipes. At the end the pipes are closed, and a worker goes when it sees that."""
+        crew: dict[Connection, BaseProcess] = {}
         try:
-            yield pool
-        except BrokenProcessPool:
-            raise  # nothing runs any more, and the run goes on
+            yield crew
         except BaseException:
             self.halt()
             raise
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            for pipe in crew:
+                pipe.close()
+            for process in crew.values():
+                process.join()
+
+
+def died_at(names: Sequence[str]) -> OutOfMemoryError:
+    """Return the error of a run that is done but for these jobs: their worker died at every try."""
+    named = "; ".join(names[:MAX_NAMED]) + (f"; and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else "")
+    return OutOfMemoryError(
+        f"{named}: the worker process died at every try, most likely because memory ran out. All else is done: run the "
+        "same command with fewer --workers to try these again"
+    )
+
+
+def _serve(
+    pipe: Connection, start: Callable[..., None], start_args: tuple[Any, ...], work: Callable[[Any], Any]
+) -> None:
+    """Do the jobs that come through the pipe, until it is closed."""
+    as_worker()
+    started = False
+    with suppress(EOFError, BrokenPipeError):
+        while True:
+            job = pipe.recv()
+            answer: tuple[Any, Exception | None]
+            try:
+                if not started:
+                    start(*start_args)
+                    started = True
+                answer = work(job), None
+            except MemoryError:
+                os._exit(OutOfMemoryError.exit_code)  # as if the kernel had ended us: the job gets a second try, alone
+            except Exception as error:
+                answer = None, _portable(error)
+            pipe.send(answer)
+
+
+def as_worker() -> None:
+    """Make this process a good worker: the parent alone answers Ctrl-C, and its death ends the worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    # Without this an orphan would first finish its job, and write into a folder that another build may hold by then.
+    signal.raise_signal(signal.SIGKILL)
+
+
+def _portable(error: Exception) -> Exception:
+    """Return the error with its traceback as a note, or what can be told of one that cannot be sent."""
+    told = traceback.format_exc()
+    error.add_note(told)
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes, a line earlier
+    except Exception:
+        return RuntimeError(told)
+    return error

@@ -18,10 +18,12 @@ from corpus_tools.storage import write_text
 __all__ = [
     "Html",
     "Section",
+    "bar",
     "bars",
     "escape",
     "join",
     "line_chart",
+    "long_table",
     "number",
     "page",
     "save_page",
@@ -43,6 +45,7 @@ body { margin: 0 auto; padding: 2.5rem 1.25rem 4rem; max-width: 60rem; backgroun
   "Noto Sans CJK SC", "Source Han Sans SC", sans-serif; }
 h1 { font-size: 1.75rem; line-height: 1.25; margin: 0 0 .4rem; }
 h2 { font-size: 1.2rem; margin: 2.6rem 0 .6rem; padding-bottom: .3rem; border-bottom: 1px solid var(--rule); }
+h1, h2, p { overflow-wrap: anywhere; }
 p { margin: .5rem 0; max-width: 46rem; }
 .lead, .note { color: var(--soft); }
 .scroll { overflow-x: auto; margin: .8rem 0; }
@@ -51,8 +54,11 @@ th, td { padding: .32rem 1.1rem .32rem 0; text-align: left; vertical-align: base
   border-bottom: 1px solid var(--rule); }
 th { font-weight: 600; color: var(--soft); font-size: .86rem; }
 td.number, th.number { text-align: right; }
-td.bar { width: 22rem; min-width: 8rem; padding-right: 0; }
-td.bar i { display: block; height: .72rem; min-width: 1px; border-radius: 2px; background: var(--accent); }
+td { overflow-wrap: break-word; }
+td.wide { width: 22rem; min-width: 8rem; padding-right: 0; } .wide .bar { width: auto; }
+.bar { display: block; width: 6rem; }
+.bar i { display: block; height: .72rem; min-width: 1px; border-radius: 2px; background: var(--accent); }
+summary { color: var(--accent); cursor: pointer; font-size: .94rem; }
 pre, code { font: .88rem/1.55 ui-monospace, "SF Mono", Menlo, Consolas, "Noto Sans Mono CJK SC", monospace; }
 pre { background: var(--panel); padding: .8rem 1rem; border-radius: 6px; overflow-x: auto; white-space: pre-wrap; }
 figure { margin: 1rem 0; }
@@ -60,11 +66,21 @@ figure { margin: 1rem 0; }
 .chart text { fill: var(--soft); } .chart .middle { text-anchor: middle; } .chart .label { font-size: 13px; }
 .chart .grid { stroke: var(--rule); } .chart .axis { stroke: var(--soft); }
 .chart .mark { stroke: var(--soft); stroke-dasharray: 4 4; }
+.chart .column { fill: var(--accent); } .chart .column:hover { opacity: .7; }
 .chart .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; font-size: .88rem; color: var(--soft); }
 .legend i { display: inline-block; width: .8rem; height: .8rem; border-radius: 2px; margin-right: .4rem;
   vertical-align: -.05rem; }
+@media print {
+  :root { --ground: #fff; }
+  body { max-width: none; padding: 0; font-size: 12px; }
+  h2, summary { break-after: avoid; } tr, figure { break-inside: avoid; }
+  .bar i, .chart, .legend i { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+}
 """
+
+OPEN_ROWS: Final = 24
+"""Rows of a long table that are not folded away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +138,24 @@ def table(rows: Sequence[Sequence[object]], head: Sequence[object] = ()) -> Html
     return tag("div", tag("table", *opening, tag("tbody", *lines)), class_="scroll")
 
 
+def long_table(rows: Sequence[Sequence[object]], head: Sequence[object]) -> Html:
+    """Make a table whose first rows stand open; the others are folded away."""
+    if len(rows) <= OPEN_ROWS:
+        return table(rows, head)
+    rest = tag("details", tag("summary", f"and {len(rows) - OPEN_ROWS:,} more"), table(rows[OPEN_ROWS:], head))
+    return join(table(rows[:OPEN_ROWS], head), rest)
+
+
+def bar(value: float, longest: float) -> Html:
+    """Make a bar for a cell of a table.
+
+    Args:
+        value: its length, from 0 to `longest`.
+        longest: the length of the cell.
+    """
+    return tag("span", tag("i", style=f"width:{100 * value / (longest or 1):.2f}%"), class_="bar")
+
+
 def bars(items: Sequence[tuple[str, float]], unit: str = "") -> Html:
     """Make a table of names, values and bars as long as the values; the longest fills the width.
 
@@ -129,13 +163,13 @@ def bars(items: Sequence[tuple[str, float]], unit: str = "") -> Html:
         items: names and values from 0 up.
         unit: stands after each value, such as "%".
     """
-    longest = max((value for _, value in items), default=0) or 1
+    longest = max((value for _, value in items), default=0.0)
     rows = [
         tag(
             "tr",
             tag("td", name),
             tag("td", f"{number(value)}{unit}", class_="number"),
-            tag("td", tag("i", style=f"width:{100 * value / longest:.2f}%"), class_="bar"),
+            tag("td", bar(value, longest), class_="wide"),
         )
         for name, value in items
     ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,18 @@ NO_SPANS: Final[Spans] = np.zeros(0, SPAN_DTYPE)
 MAX_KINDS: Final = 256
 
 
+class GivenSpan(NamedTuple):
+    """A stretch of a document's text that is an entity or a phrase by the word of whoever marked it."""
+
+    start: int
+    """First character, from 0."""
+    end: int
+    """One past the last character."""
+    kind: str
+    mark: str | None = None
+    """"entity" or "phrase"; None where only the kind is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One document of raw text as it was read."""
@@ -47,6 +60,16 @@ class Document:
     id: str
     source: str
     text: str
+    spans: tuple[GivenSpan, ...] = ()
+    """What came marked with the text: not empty and within it, in any order; they may overlap, and be of any kind."""
+    span_faults: Mapping[str, int] = field(default_factory=dict)
+    """What came as a mark and is none, or had to be repaired: how often, by reason."""
+    cleaned: Mapping[str, int] = field(default_factory=dict)
+    """Characters that each step of cleaning has taken out, replaced or put in."""
+    place: str = field(default="", compare=False)
+    """FILE:LINE, which tells documents of one id apart."""
+    n_replaced: int = 0
+    """U+FFFD in it that stand for bytes which were no characters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,6 +33,11 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def temporary_beside(path: Path) -> Path:
+    """Return a name for the file while it is written, never the same: process numbers repeat from node to node."""
+    return path.with_name(f"{path.name}.tmp-{secrets.token_hex(4)}")
+
+
 def replace_whole(temporary: Path, target: Path) -> None:
     """Give a finished file or folder its name, so that the name never shows a half-written one."""
     sync(temporary)
@@ -45,7 +51,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         DiskError: the disk is full or refuses.
     """
-    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    temporary = temporary_beside(path)
     try:
         temporary.write_text(text, encoding="utf-8")
         replace_whole(temporary, path)

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
-
-from corpus_tools.encode.counts import Counts
-from corpus_tools.schema import WORD
+from corpus_tools.commonest import Commonest
+from corpus_tools.encode.counts import LONGEST_WORD, Counts
 from corpus_tools.shards.manifest import Manifest
-from corpus_tools.shards.read import ShardReader
+from corpus_tools.spans.given import UNDECLARED
 
 REASONS: Final = {
     "inside_run": "match inside a Latin or digit run",
     "inside_token": "match with an edge inside a token",
     "no_token": "match without a token",
+    "malformed_span": "given span that is no [start, end, kind]",
+    "empty_span": "given span that is empty",
+    "span_outside_text": "given span that leaves its text",
+    "overlapping_span": "given span over another one",
+    "unpaired_tag": "inline tag without its partner",
+    "bad_tag": "tag that no scheme has",
+    "repaired_tag": "tag that goes on with no span, so begins one",
+    "no_prediction": "document without a line in --spans",
 }
-"""Rejected matches by reason, in words."""
-
-LENGTH_EDGES: Final = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
-"""Histogram of document lengths: upper bounds in tokens, included."""
-LONGEST_WORD: Final = 10
-"""Words of more tokens are counted together."""
+"""What was not marked, or not as it was given, in words."""
 
 Row = tuple[str, int, str]
 """A name, its number, and what it amounts to."""
@@ -34,104 +35,142 @@ def headline(manifest: Manifest) -> list[Row]:
     counts, accounting = Counts.from_json(manifest.counters), manifest.accounting
     unknown = f"{share(counts.unknown_tokens, counts.tokens)} of tokens"
     straddling = f"{share(counts.straddling_tokens, counts.tokens)} of tokens"
+    entities, phrases = counts.entity_tokens.total(), counts.phrase_tokens.total()
+    rejected = sorted(counts.rejected.items())
     return [
         ("documents read", accounting.documents_in, ""),
         ("documents kept", accounting.documents_out, ""),
         *((f"dropped: {reason}", n, "") for reason, n in sorted(accounting.dropped.items())),
+        *(
+            (f"characters cleaned: {step}", counts.cleaned_characters[step], f"documents: {n:,}")
+            for step, n in sorted(counts.cleaned_documents.items())
+        ),
         ("characters", counts.characters, ""),
         ("tokens", counts.tokens, f"{counts.tokens / max(counts.words, 1):.2f} a word"),
         ("words", counts.words, ""),
-        ("sentences", counts.sentences, ""),
+        ("sentences", counts.sentences, f"{counts.tokens / max(counts.sentences, 1):.1f} tokens each"),
+        ("tokens in entities", entities, f"{share(entities, counts.tokens)} of tokens"),
+        ("tokens in phrases", phrases, f"{share(phrases, counts.tokens)} of tokens"),
         ("[UNK]", counts.unknown_tokens, unknown),
         ("tokens across two words", counts.straddling_tokens, straddling),
-        *((REASONS.get(reason, reason), n, "not marked") for reason, n in sorted(counts.rejected.items())),
+        *((_in_words(reason), n, "" if reason == "repaired_tag" else "not marked") for reason, n in rejected),
         ("long runs cut", counts.long_runs_cut, ""),
+        *([("characters simplified singly", counts.simplified_singly, "")] if counts.simplified_singly else []),
+        *([("characters replaced", n, "where bytes were wrong")] if (n := counts.replaced_characters) else []),
         ("shards", len(manifest.shards), ""),
         ("bytes", manifest.bytes, f"{manifest.bytes / max(manifest.tokens, 1):.2f} bytes a token"),
     ]
 
 
-def kind_rows(manifest: Manifest) -> list[tuple[str, str, int]]:
-    """Return (mark, kind, count) of every kind, the commonest of a mark first; those never found too."""
+def _in_words(reason: str) -> str:
+    if reason.startswith(UNDECLARED):
+        name = reason.removeprefix(UNDECLARED)
+        return f"given span of the undeclared kind {name}" if name else "given span of another undeclared kind"
+    return REASONS.get(reason, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of entities or phrases and how much of it there is."""
+
+    number: int
+    """In the spans of the shards."""
+    name: str
+    mark: str
+    """"entity" or "phrase"."""
+    spans: int
+    tokens: int
+    """In those spans."""
+
+
+def kinds_of(manifest: Manifest) -> list[Kind]:
+    """Return every kind, entities first and the commonest of a mark first; those never found too."""
     counts = Counts.from_json(manifest.counters)
-    by_mark = {"entity": counts.entities, "phrase": counts.phrases}
-    rows = [(kind["mark"], kind["name"], by_mark[kind["mark"]][kind["name"]]) for kind in manifest.kinds]
-    return sorted(rows, key=lambda row: (row[0], -row[2], row[1]))
+    by_mark = {"entity": (counts.entities, counts.entity_tokens), "phrase": (counts.phrases, counts.phrase_tokens)}
+    found = []
+    for number, kind in enumerate(manifest.kinds):
+        spans, tokens = by_mark[kind["mark"]]
+        found.append(Kind(number, kind["name"], kind["mark"], spans[kind["name"]], tokens[kind["name"]]))
+    return sorted(found, key=lambda kind: (kind.mark, -kind.spans, kind.number))
+
+
+def unknown_characters(manifest: Manifest) -> list[tuple[str, int]]:
+    """Return the characters without a token and how often each made an [UNK], the commonest first."""
+    found = Counts.from_json(manifest.counters).unknown_characters
+    return sorted(found.items(), key=lambda item: (-item[1], item[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many of something are how long."""
+
+    title: str
+    bins: list[tuple[str, str, int]]
+    """What falls into a bin, in short and in full, and how many did; from short to long, without a gap."""
+
+
+def histograms(manifest: Manifest) -> list[Histogram]:
+    """Return the lengths of documents, sentences and words."""
+    counts = Counts.from_json(manifest.counters)
+    return [
+        Histogram("documents by tokens", _octaves(counts.documents_by_tokens)),
+        Histogram("sentences by tokens", _octaves(counts.sentences_by_tokens)),
+        Histogram("words by characters", _numbers(counts.words_by_characters)),
+        Histogram("words by tokens", _numbers(counts.words_by_tokens)),
+    ]
+
+
+def _octaves(found: Mapping[str, int]) -> list[tuple[str, str, int]]:
+    """Name bins by the powers of two that they reach up to: "16" and "9 to 16"."""
+    edges = [int(edge) for edge in found]
+    bins = []
+    edge = min(edges, default=1)
+    while edge <= max(edges, default=0):
+        first = edge // 2 + 1
+        full = f"{first:,} to {edge:,}" if first < edge else f"{edge}"
+        bins.append((_in_short(edge), full, found.get(str(edge), 0)))
+        edge *= 2
+    return bins
+
+
+def _in_short(number: int) -> str:
+    """Write a power of two for the foot of a narrow bar: 65,536 is 66k."""
+    if number >= 1_000_000:
+        return f"{number / 1_000_000:.0f}M"
+    return f"{number / 1000:.0f}k" if number >= 10_000 else str(number)
+
+
+def _numbers(found: Mapping[str, int]) -> list[tuple[str, str, int]]:
+    """Name bins by their number; the last holds what is longer too."""
+    bins = [(str(n), str(n), found.get(str(n), 0)) for n in range(1, LONGEST_WORD)]
+    longer = (f"{LONGEST_WORD}+", f"{LONGEST_WORD} or more", found.get(str(LONGEST_WORD), 0))
+    return [*bins, longer] if found else []
 
 
 def share(part: int, whole: int) -> str:
     """Write a share in per cent."""
-    return f"{100 * part / whole:.2f} %" if whole else "none"
+    return f"{100 * part / whole:.2f}\N{NO-BREAK SPACE}%" if whole else "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Distributions:
-    """What only the shards themselves know."""
-
-    documents_by_length: list[int]
-    """Up to each of LENGTH_EDGES tokens, then above. Sums to the documents."""
-    words_by_length: list[int]
-    """Words of 1, 2, ... tokens; the last counts those of LONGEST_WORD or more."""
-    words_per_document: dict[str, float]
-    """mean, median, and the 10th and 90th percentile."""
-
-
-def distributions(reader: ShardReader) -> Distributions:
-    """Go through all documents and count lengths.
-
-    Works document by document, so memory is that of two numbers a document.
-    """
-    by_length = np.bincount(np.searchsorted(LENGTH_EDGES, reader.lengths), minlength=len(LENGTH_EDGES) + 1)
-    of_words = np.zeros(LONGEST_WORD + 1, np.int64)
-    n_words = np.zeros(len(reader), np.int64)
-    for number in range(len(reader)):
-        lengths = word_lengths(reader.flags(number))
-        n_words[number] = len(lengths)
-        of_words += np.bincount(np.minimum(lengths, LONGEST_WORD), minlength=LONGEST_WORD + 1)
-    low, middle, high = np.percentile(n_words, (10, 50, 90)).tolist() if len(reader) else (0.0, 0.0, 0.0)
-    mean = float(n_words.mean()) if len(reader) else 0.0
-    return Distributions(
-        documents_by_length=by_length.tolist(),
-        words_by_length=of_words[1:].tolist(),
-        words_per_document={"mean": mean, "median": middle, "p10": low, "p90": high},
-    )
-
-
-def word_lengths(flags: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """Return the tokens of each word of a document. [words]"""
-    starts = np.flatnonzero(flags & WORD)
-    return np.diff(np.append(starts, len(flags)))
-
-
-def length_labels() -> list[str]:
-    """Name the bins of `documents_by_length`."""
-    lower = (1, *(edge + 1 for edge in LENGTH_EDGES))
-    return [f"{first:,} to {last:,}" for first, last in zip(lower, LENGTH_EDGES, strict=False)] + [
-        f"{lower[-1]:,} or more"
-    ]
-
-
-def word_label(n: int) -> str:
-    """Name a bin of `words_by_length`: words of `n` tokens."""
-    return f"{n} token{'s' if n > 1 else ''}{' or more' if n == LONGEST_WORD else ''}"
-
-
-def to_json(reader: ShardReader, found: Distributions) -> dict[str, Any]:
-    """Return everything `stats` prints as one JSON object."""
-    manifest = reader.manifest
+def to_json(manifest: Manifest, sample: Commonest) -> dict[str, Any]:
+    """Return everything that is known of a folder as one JSON object."""
+    counts = Counts.from_json(manifest.counters)
+    n_tokens = max(manifest.tokens, 1)
     return {
         "documents": manifest.documents,
         "tokens": manifest.tokens,
         "bytes": manifest.bytes,
-        "bytes_per_token": manifest.bytes / max(manifest.tokens, 1),
+        "bytes_per_token": manifest.bytes / n_tokens,
         "shards": len(manifest.shards),
         "vocabulary": manifest.vocabulary,
         "fingerprint": manifest.fingerprint,
-        "unknown_share": manifest.counters["unknown_tokens"] / max(manifest.tokens, 1),
+        "unknown_share": counts.unknown_tokens / n_tokens,
+        "entity_share": counts.entity_tokens.total() / n_tokens,
+        "phrase_share": counts.phrase_tokens.total() / n_tokens,
         "documents_in": manifest.accounting.documents_in,
         "dropped": manifest.accounting.dropped,
-        "counters": manifest.counters,
-        "documents_by_length": dict(zip(length_labels(), found.documents_by_length, strict=True)),
-        "words_by_length": found.words_by_length,
-        "words_per_document": found.words_per_document,
+        "counters": counts.to_json(),
+        "kinds": [asdict(kind) | {"commonest": sample.of_kinds[kind.number]} for kind in kinds_of(manifest)],
+        "commonest_words": sample.words,
+        "sampled_documents": sample.documents,
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from corpus_tools.masking import build_masker, masking_settings
-from corpus_tools.preview import STYLE, preview_sections
+from corpus_tools.preview_page import STYLE, preview_sections
 from corpus_tools.report import Section, line_chart, page, save_page, table, tag
 from corpus_tools.shards.read import open_shards
 
@@ -93,8 +93,8 @@ def _masks(facts: Mapping[str, Any]) -> Section:
 
 def _shown(out: Path) -> list[Section]:
     reader = open_shards(out / "shards")
-    masker = build_masker(masking_settings("entity"), reader.vocabulary)
-    return preview_sections(reader, masker, N_SHOWN, row_tokens=128)
+    maskers = {name: build_masker(masking_settings(name), reader.vocabulary) for name in ("wwm", "entity")}
+    return preview_sections(reader, maskers, N_SHOWN, row_tokens=128)
 
 
 def _tasks(facts: Mapping[str, Any]) -> Section:

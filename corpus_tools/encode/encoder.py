@@ -13,7 +13,9 @@ import numpy as np
 
 from corpus_tools.encode.align import INSIDE_BITS, START_BITS, flag_tokens, mark_spans, token_spans
 from corpus_tools.encode.counts import Counts
+from corpus_tools.encode.lengths import count_lengths
 from corpus_tools.encode.tokenize import CorpusTokenizer, Tokens
+from corpus_tools.encode.unknown import unknown_characters
 from corpus_tools.encode.vocabulary import Vocabulary
 from corpus_tools.errors import SettingsError
 from corpus_tools.schema import MAX_KINDS, NO_SPANS, SENTENCE, SPAN_DTYPE, WORD, Document, Flags, Ids, Offsets, Spans
@@ -22,9 +24,7 @@ from corpus_tools.spans import Found, SpanFinder, choose
 from corpus_tools.text.batch import TextBatch
 from corpus_tools.text.read import Reject
 from corpus_tools.text.sentences import character_tables, mark_sentences
-
-INSIDE_RUN = "inside_run"
-"""A match that begins or ends within a run of Latin letters or digits: the finder rejected it."""
+from corpus_tools.text.simplify import Simplifier
 
 
 @dataclass(slots=True)
@@ -56,12 +56,19 @@ class Encoder:
         vocabulary: gives the ids.
         segmenter: gives the words.
         finders: give entities and phrases; where spans of one mark overlap, the earlier finder's is kept.
+        simplifier: where it is given, words and spans are looked for in a simplified copy of the text.
 
     Raises:
         SettingsError: the finders have more than 256 kinds.
     """
 
-    def __init__(self, vocabulary: Vocabulary, segmenter: Segmenter, finders: Sequence[SpanFinder] = ()) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        segmenter: Segmenter,
+        finders: Sequence[SpanFinder] = (),
+        simplifier: Simplifier | None = None,
+    ) -> None:
         self.vocabulary = vocabulary
         self.kinds = list(dict.fromkeys(chain.from_iterable(finder.kinds for finder in finders)))
         """(kind, mark) by kind number."""
@@ -69,6 +76,7 @@ class Encoder:
             raise SettingsError(f"{len(self.kinds)} kinds of entities and phrases; a shard holds {MAX_KINDS}")
         self._segmenter = segmenter
         self._finders = list(finders)
+        self._simplifier = simplifier
         self._tokenizer = CorpusTokenizer(vocabulary)
         self._characters = character_tables()
         number_of = {pair: number for number, pair in enumerate(self.kinds)}
@@ -79,10 +87,11 @@ class Encoder:
 
     def encode(self, documents: Sequence[Document]) -> Encoded:
         """Encode a batch. A document that gives no token (nothing but spaces and control characters) is rejected."""
-        batch = TextBatch.of([document.text for document in documents])
+        batch = TextBatch.of([document.text for document in documents], documents)
+        copy, n_singly = self._simplifier.batch(batch) if self._simplifier else (batch, 0)
         marks = np.zeros(len(batch.codes), np.uint8)
         cut_before = self._segmenter.long_runs_cut
-        self._segmenter.mark(batch, marks)
+        self._segmenter.mark(copy, marks)
         mark_sentences(batch, marks, self._characters)
         tokens = self._tokenizer.tokenize(batch)
         flags, straddling = flag_tokens(marks, tokens)
@@ -99,12 +108,19 @@ class Encoder:
             span_bounds=np.zeros(len(kept) + 1, np.int64),
         )
         made.counts.long_runs_cut = self._segmenter.long_runs_cut - cut_before
+        made.counts.simplified_singly = n_singly
+        for document in kept:
+            made.counts.replaced_characters += document.n_replaced
+            if document.cleaned:
+                made.counts.cleaned_documents.update(document.cleaned.keys())
+                made.counts.cleaned_characters.update(document.cleaned)
         if self._finders:
-            self._find(batch, marks, tokens, made)
+            self._find(copy, marks, tokens, made)
         for document, any_token in zip(documents, found.tolist(), strict=True):
             if not any_token:
                 made.rejects.append(Reject(document.id, document.source, "no_tokens", "no character has a token"))
-        self._count(batch, found, made, straddling)
+        made.counts.straddling_tokens = straddling
+        self._count(batch, found, tokens, made)
         return made
 
     def _find(self, batch: TextBatch, marks: Flags, tokens: Tokens, made: Encoded) -> None:
@@ -128,13 +144,10 @@ class Encoder:
         made.spans["start"], made.spans["end"] = first - made.bounds[row], last - made.bounds[row]
         made.spans["kind"] = kinds
         made.span_bounds = np.searchsorted(row, np.arange(len(made.bounds)), side="left")
-        for (kind, mark), n in zip(self.kinds, np.bincount(kinds, minlength=len(self.kinds)).tolist(), strict=True):
-            if n:
-                (made.counts.entities if mark == "entity" else made.counts.phrases)[kind] += n
+        self._count_kinds(kinds, last - first, made.counts)
 
     def _of_finder(self, found: Found, numbers: Offsets, counts: Counts) -> tuple[Offsets, Offsets, Offsets]:
-        if found.n_rejected:
-            counts.rejected[INSIDE_RUN] += found.n_rejected
+        counts.rejected.update(found.rejected)
         return found.starts, found.ends, numbers[found.kinds]
 
     def _chosen(self, columns: list[tuple[Offsets, Offsets, Offsets]]) -> list[tuple[Offsets, Offsets, Offsets]]:
@@ -146,7 +159,18 @@ class Encoder:
             chosen += [(s[free], e[free], k[free]) for (s, e, k), free in zip(of_mark, keep, strict=True)]
         return chosen
 
-    def _count(self, batch: TextBatch, found: np.ndarray, made: Encoded, straddling: int) -> None:
+    def _count_kinds(self, kinds: Offsets, lengths: Offsets, counts: Counts) -> None:
+        n_spans = np.bincount(kinds, minlength=len(self.kinds))
+        n_tokens = np.bincount(kinds, lengths, minlength=len(self.kinds))
+        for number in np.flatnonzero(n_spans).tolist():
+            kind, mark = self.kinds[number]
+            spans, tokens = (
+                (counts.entities, counts.entity_tokens) if mark == "entity" else (counts.phrases, counts.phrase_tokens)
+            )
+            spans[kind] += int(n_spans[number])
+            tokens[kind] += int(n_tokens[number])
+
+    def _count(self, batch: TextBatch, found: np.ndarray, tokens: Tokens, made: Encoded) -> None:
         kept = np.repeat(found, np.diff(batch.bounds)) if not found.all() else slice(None)
         codes = batch.codes[kept]
         counts = made.counts
@@ -156,5 +180,11 @@ class Encoder:
         counts.tokens = len(made.ids)
         counts.words = int(np.count_nonzero(made.flags & WORD))
         counts.sentences = int(np.count_nonzero(made.flags & SENTENCE))
-        counts.unknown_tokens = int(np.count_nonzero(made.ids == self.vocabulary.unk_id))
-        counts.straddling_tokens = straddling
+        count_lengths(made.flags, tokens.begins, tokens.ends, made.bounds, counts)
+        unknown = np.flatnonzero(made.ids == self.vocabulary.unk_id)
+        counts.unknown_tokens = len(unknown)
+        if len(unknown):
+            begins, ends = tokens.begins[unknown], tokens.ends[unknown]
+            counts.unknown_characters = unknown_characters(
+                self._tokenizer, self.vocabulary.unk_id, batch.codes, begins, ends
+            )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,15 @@ MASK: Final = "[MASK]"
 SPECIALS: Final = (PAD, UNK, CLS, SEP, MASK)
 MAX_WORD_CHARS: Final = 100
 """A longer run without a space, a Chinese character or punctuation is one [UNK], as in google-research/bert."""
+
+_FIXED: Final = {
+    ("normalizer", "clean_text"): True,
+    ("pre_tokenizer", "type"): "BertPreTokenizer",
+    ("model", "unk_token"): UNK,
+    ("model", "continuing_subword_prefix"): "##",
+    ("model", "max_input_chars_per_word"): MAX_WORD_CHARS,
+}
+"""Parts of a tokenizer.json that decide the ids and are the same in every BERT tokenizer."""
 
 # What google-research/bert's _is_chinese_char, and so BertNormalizer, sets apart: the CJK ideograph blocks.
 HAN_RANGES: Final = (
@@ -214,22 +223,38 @@ def _from_vocab_txt(folder: Path, cased: bool) -> Vocabulary:
 
 def _from_tokenizer_json(folder: Path, cased: bool) -> Vocabulary:
     path = folder / "tokenizer.json"
-    saved = _read_json(path)
+    return from_tokenizer(_read_json(path), str(path), cased)
+
+
+def from_tokenizer(saved: Mapping[str, Any], where: str, cased: bool = False) -> Vocabulary:
+    """Take the vocabulary out of a tokenizer of the `tokenizers` library.
+
+    Args:
+        saved: the tokenizer as tokenizer.json has it.
+        where: names it in messages.
+        cased: keep upper and lower case apart, where the tokenizer does not say.
+
+    Raises:
+        DataError: it is not a BERT WordPiece tokenizer, or not one whose ids this package reproduces.
+    """
     normalizer, model = saved.get("normalizer") or {}, saved.get("model") or {}
     if model.get("type") != "WordPiece" or normalizer.get("type") != "BertNormalizer":
         found = f"{normalizer.get('type')} and {model.get('type')}"
-        raise DataError(f"{path}: expected BertNormalizer and WordPiece, found {found}. Only BERT tokenizers fit")
+        raise DataError(f"{where}: expected BertNormalizer and WordPiece, found {found}. Only BERT tokenizers fit")
+    for (part, name), expected in _FIXED.items():
+        if (value := (saved.get(part) or {}).get(name)) != expected:
+            raise DataError(f"{where}: {part}.{name} is {value!r}, BERT's is {expected!r}. Only BERT tokenizers fit")
     entries: dict[str, int] = model["vocab"]
     tokens = sorted(entries, key=entries.__getitem__)
     if [entries[token] for token in tokens] != list(range(len(tokens))):
-        raise DataError(f"{path}: the ids are not 0 to {len(tokens) - 1} without a gap")
+        raise DataError(f"{where}: the ids are not 0 to {len(tokens) - 1} without a gap")
     if added := [entry["content"] for entry in saved.get("added_tokens", []) if entry["content"] not in SPECIALS]:
-        raise DataError(f"{path}: added tokens ({', '.join(added[:5])}) are matched before WordPiece; remove them")
-    check_entries(tokens, str(path))
+        raise DataError(f"{where}: added tokens ({', '.join(added[:5])}) are matched before WordPiece; remove them")
+    check_entries(tokens, where)
     lower = bool(normalizer.get("lowercase", not cased))
     # The names of tokenizer_config.json, so that one check serves both files.
     names = {"strip_accents": "strip_accents", "handle_chinese_chars": "tokenize_chinese_chars"}
-    _check_options({"do_lower_case": lower} | {names[k]: v for k, v in normalizer.items() if k in names}, str(path))
+    _check_options({"do_lower_case": lower} | {names[k]: v for k, v in normalizer.items() if k in names}, where)
     return Vocabulary(tokens, lower_case=lower)
 
 

@@ -21,6 +21,9 @@ SELECT: Final = 1
 CORRUPT: Final = 2
 """The purposes that follow (seed, epoch, sequence number) in the keys of the two draws."""
 
+IGNORED: Final = -100
+"""The label of a token that is not predicted: what torch's cross entropy passes over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
@@ -30,6 +33,10 @@ class Drawn:
     """What the model sees. [L]"""
     chosen: Ints
     """The number of the chosen unit of each token, 0 where nothing is predicted. [L]"""
+
+    def labels(self, original: Ids) -> Offsets:
+        """Return what the model has to tell: the original id where a token is chosen, IGNORED elsewhere. [L]"""
+        return np.where(self.chosen > 0, original.astype(np.int64), IGNORED)
 
 
 @dataclass(frozen=True, slots=True)

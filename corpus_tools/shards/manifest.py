@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from corpus_tools.errors import DataError, MissingInputError
+from corpus_tools.errors import DataError, MissingInputError, SettingsError
 from corpus_tools.schema import MAX_KINDS
 from corpus_tools.storage import write_json
 
@@ -19,7 +19,9 @@ TOKENIZER: Final = "tokenizer"
 REJECTS: Final = "rejects.jsonl"
 REPORT: Final = "report.html"
 FORMAT: Final = 1
-_SHARD_NAME: Final = re.compile(r"shard-\d{5,}\.arrow")
+_SHARD_NAME: Final = re.compile(r"shard-(\d{5,})\.arrow")
+
+Item = TypeVar("Item")
 
 
 def shard_name(number: int) -> str:
@@ -37,6 +39,48 @@ class ShardEntry:
     bytes: int
     """Size of the file."""
     sha256: str
+
+    @property
+    def number(self) -> int:
+        """The shard's number in its build."""
+        named = _SHARD_NAME.fullmatch(self.file)
+        assert named, self.file
+        return int(named[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of the shares that a build is dealt out to, as `--shard 2/7` asks for it.
+
+    Raises:
+        SettingsError: the number is not between 1 and `of`.
+    """
+
+    number: int
+    of: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.of:
+            raise SettingsError(f"shard: {self} is no part; the first of 7 is 1/7, the last is 7/7")
+
+    @classmethod
+    def parse(cls, text: str) -> Part:
+        """Read `NUMBER/OF`.
+
+        Raises:
+            SettingsError: it is something else.
+        """
+        found = re.fullmatch(r"(\d+)/(\d+)", text, re.ASCII)
+        if not found:
+            raise SettingsError(f"shard: '{text}' is not NUMBER/OF, as in 2/7")
+        return cls(int(found[1]), int(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    def of_all(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Return what falls to this part when items are dealt out like cards."""
+        return items[self.number - 1 :: self.of]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +114,10 @@ class Manifest:
     accounting: Accounting
     counters: dict[str, Any]
     """`encode.counts.Counts` of all documents that were kept."""
+    encodings: dict[str, dict[str, int]] = field(default_factory=dict)
+    """{"files", "bytes"} of the inputs in each encoding; bytes as stored."""
+    part: Part | None = None
+    """Which part of the build this folder is; None for a whole one."""
     format: int = FORMAT
 
     @property
@@ -126,7 +174,13 @@ def _parse(saved: Mapping[str, Any], path: Path) -> Manifest:
         # A name is joined to the folder's path: one with "../" would lead out of it.
         if not _SHARD_NAME.fullmatch(shard.file):
             raise DataError(f"{path}: '{shard.file}' is not the name of a shard")
-    made = Manifest(shards=shards, accounting=Accounting(**rest.pop("accounting")), **rest)
+    part = rest.pop("part", None)
+    made = Manifest(
+        shards=shards,
+        accounting=Accounting(**rest.pop("accounting")),
+        part=Part(**part) if part else None,
+        **rest,
+    )
     if len(made.kinds) > MAX_KINDS or not all({"name", "mark"} <= kind.keys() for kind in made.kinds):
         raise DataError(f"{path}: kinds are not a list of at most {MAX_KINDS} names and marks")
     if made.fingerprint != claimed:

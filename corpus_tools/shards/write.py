@@ -7,7 +7,6 @@ the record comes last. A shard without a record is written again.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from corpus_tools.encode.counts import Counts
@@ -23,7 +23,7 @@ from corpus_tools.encode.encoder import Encoded
 from corpus_tools.errors import DiskError
 from corpus_tools.schema import Offsets, shard_schema
 from corpus_tools.shards.manifest import ShardEntry, shard_name
-from corpus_tools.storage import replace_whole, sha256_file, write_json
+from corpus_tools.storage import replace_whole, sha256_file, temporary_beside, write_json
 from corpus_tools.text.read import Reject
 
 BATCH_TOKENS: Final = 1 << 20
@@ -38,6 +38,7 @@ class ShardRecord:
     key: str
     """Hash of the settings and the inputs the shard was made with."""
     shard: ShardEntry
+    rejects_sha256: str
     documents_in: int
     dropped: dict[str, int]
     counters: dict[str, Any]
@@ -92,7 +93,8 @@ def write_shard(folder: Path, number: int, key: str, vocabulary_size: int, made:
         with _disk_errors(path):
             writer.close()
     entry = ShardEntry(path.name, rows, tokens, path.stat().st_size, sha256_file(path))
-    record = ShardRecord(key, entry, rows + dropped.total(), dict(dropped), counts.to_json())
+    of_rejects = sha256_file(rejects_path(folder, number))
+    record = ShardRecord(key, entry, of_rejects, rows + dropped.total(), dict(dropped), counts.to_json())
     record.save(folder, number)
     return record
 
@@ -134,34 +136,45 @@ def record_batch(group: list[Encoded], schema: pa.Schema) -> pa.RecordBatch:
     """Lay batches out as Arrow columns, one row a document."""
     spans = np.concatenate([batch.spans for batch in group])
     struct = pa.StructArray.from_arrays(
-        [pa.array(np.ascontiguousarray(spans[name])) for name in spans.dtype.names or ()],
+        [_column(np.ascontiguousarray(spans[name])) for name in spans.dtype.names or ()],
         fields=list(schema.field("spans").type.value_type),
     )
-    token_bounds = _end_to_end([batch.bounds for batch in group])
-    ids = np.concatenate([batch.ids for batch in group])
-    flags = np.concatenate([batch.flags for batch in group])
+    token_bounds = _column(_end_to_end([batch.bounds for batch in group]))
     columns = [
-        pa.array([name for batch in group for name in batch.names], pa.string()),
-        pa.array([source for batch in group for source in batch.sources], pa.string()),
-        pa.ListArray.from_arrays(token_bounds, pa.array(ids)),
-        pa.ListArray.from_arrays(token_bounds, pa.array(flags)),
-        pa.ListArray.from_arrays(_end_to_end([batch.span_bounds for batch in group]), struct),
+        _strings([name for batch in group for name in batch.names]),
+        _strings([source for batch in group for source in batch.sources]),
+        pa.ListArray.from_arrays(token_bounds, _column(np.concatenate([batch.ids for batch in group]))),
+        pa.ListArray.from_arrays(token_bounds, _column(np.concatenate([batch.flags for batch in group]))),
+        pa.ListArray.from_arrays(_column(_end_to_end([batch.span_bounds for batch in group])), struct),
     ]
     return pa.record_batch(columns, schema=schema)
 
 
-def _end_to_end(bounds: list[Offsets]) -> pa.Array:
+# Not by `pa.array`, which imports pandas to know its arrays: a quarter of a second and 30 MB in each worker.
+def _column(values: npt.NDArray[Any]) -> pa.Array:
+    """Take an array over as it is."""
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
+
+
+def _strings(texts: list[str]) -> pa.StringArray:
+    encoded = [text.encode() for text in texts]
+    bounds = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum([len(each) for each in encoded], out=bounds[1:])
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(bounds), pa.py_buffer(b"".join(encoded)))
+
+
+def _end_to_end(bounds: list[Offsets]) -> npt.NDArray[np.int32]:
     """Join the bounds of consecutive batches to those of all their rows."""
     lengths = np.concatenate([np.diff(each) for each in bounds])
     joined = np.zeros(len(lengths) + 1, np.int32)
     np.cumsum(lengths, out=joined[1:])
-    return pa.array(joined)
+    return joined
 
 
 @contextmanager
 def _whole(path: Path) -> Iterator[BinaryIO]:
     """Open a file that gets its name only once it is written and flushed."""
-    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    temporary = temporary_beside(path)
     with _disk_errors(path):
         file = temporary.open("wb")
     try:

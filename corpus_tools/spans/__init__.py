@@ -10,10 +10,22 @@ from corpus_tools.schema import Flags
 from corpus_tools.spans.choice import choose
 from corpus_tools.spans.dictionary_tags import DictionaryTags
 from corpus_tools.spans.found import Found
+from corpus_tools.spans.given import GivenSpans
+from corpus_tools.spans.knowledge import Knowledge
 from corpus_tools.spans.lexicon import Lexicon
 from corpus_tools.text.batch import TextBatch
 
-__all__ = ["FINDERS", "DictionaryTags", "Found", "Lexicon", "SpanFinder", "build_finder", "choose"]
+__all__ = [
+    "FINDERS",
+    "DictionaryTags",
+    "Found",
+    "GivenSpans",
+    "Knowledge",
+    "Lexicon",
+    "SpanFinder",
+    "build_finder",
+    "choose",
+]
 
 
 class SpanFinder(Protocol):
@@ -28,16 +40,18 @@ class SpanFinder(Protocol):
         """(kind, mark) of the spans it can return; a mark is "entity" or "phrase"."""
 
     def find(self, batch: TextBatch, marks: Flags) -> Found:
-        """Return the spans of a batch, by start and not overlapping.
+        """Return the spans of a batch, by start; none overlaps another of its mark.
 
         Args:
-            batch: the texts as they were read.
+            batch: the texts, and the documents they are of.
             marks: WORD where a word begins, as a Segmenter sets it. [C]
         """
 
 
 FINDERS: Final[Choices] = {
+    "given": GivenSpans,
     "lexicon": Lexicon,
+    "knowledge": Knowledge,
     "dictionary_tags": DictionaryTags,
 }
 

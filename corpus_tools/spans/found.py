@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,10 @@ from corpus_tools.schema import Offsets
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Stretches [start, end) of a batch's characters, by start. None overlaps another or reaches into the next text."""
+    """Stretches [start, end) of a batch's characters, by start.
+
+    None overlaps another of its mark or reaches into the next text.
+    """
 
     starts: Offsets
     """[S]"""
@@ -20,5 +24,5 @@ class Found:
     """[S]"""
     kinds: npt.NDArray[np.int32]
     """Indexes into the finder's `kinds`. [S]"""
-    n_rejected: int = 0
-    """Matches that were not taken because they begin or end within a run of Latin letters or digits."""
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    """What was not taken, or not as it was given: how many, by reason."""

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +18,20 @@ import numpy.typing as npt
 from corpus_tools.compiled import compiled
 from corpus_tools.double_array import NOWHERE, ROOT, double_array, step, symbol_of
 from corpus_tools.errors import DataError, SettingsError
-from corpus_tools.files import PACKED, list_lines
+from corpus_tools.files import PACKED, damage_named, list_lines, open_bytes
 from corpus_tools.schema import Flags, Offsets
 from corpus_tools.spans.found import Found
 from corpus_tools.table_cache import cached
 from corpus_tools.text.batch import TextBatch
+from corpus_tools.text.simplify import Simplifier
 
-MARKS: Final = ("entity", "phrase")
+INSIDE_RUN: Final = "inside_run"
+"""A match begins or ends within a run of Latin letters or digits."""
 
 MAX_ENTRY_CHARS: Final = 200
 """A longer entry is no name and no phrase: the file is something else."""
+
+_CHUNK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,43 +49,41 @@ class Entries:
 class Lexicon:
     """Finds the entries of list files."""
 
-    def __init__(self, files: Sequence[tuple[str | None, str | Path]], mark: str = "entity") -> None:
+    name: ClassVar[str] = "lexicon"
+
+    def __init__(
+        self,
+        files: Sequence[tuple[str | None, str | Path]],
+        mark: str = "entity",
+        simplifier: Simplifier | None = None,
+    ) -> None:
         """Read the lists.
 
         Args:
-            files: (kind, path) of each list; the kind defaults to the file's name without suffixes. A list is plain,
-                .gz or .xz; an entry is a line up to its first tab. An entry of two lists is of the first one's kind.
+            files: (kind, path) of each list; the kind defaults to the file's name without suffixes. A list is plain or
+                packed; an entry is a line up to its first tab. Entries of one character are left out: there is nothing
+                in them to keep together. An entry of two lists is of the first one's kind.
             mark: what its spans are: "entity" or "phrase".
+            simplifier: where it is given, entries are simplified, as the texts that they are looked for in have to be.
 
         Raises:
             SettingsError: the mark is neither, or there is no file.
             MissingInputError: a list is not there.
             DataError: a list is damaged, not UTF-8, has an entry of over MAX_ENTRY_CHARS, or has none at all.
         """
-        if mark not in MARKS:
-            raise SettingsError(f"lexicon: the mark {mark!r} is neither 'entity' nor 'phrase'")
+        if mark not in ("entity", "phrase"):
+            raise SettingsError(f"{self.name}: the mark {mark!r} is neither 'entity' nor 'phrase'")
         if not files:
-            raise SettingsError("lexicon: no list file is named")
-        self.mark: Final = mark
-        self.n_single = 0
-        """Entries of one character, which are left out: there is nothing in them to keep together."""
-        self._kind_of: dict[str, str] = {}
+            raise SettingsError(f"{self.name}: no list file is named")
         named = [(kind or default_kind(path), path) for kind, path in files]
-        for kind, path in named:
-            self._read(kind, path)
-        self.kinds: Final = tuple((kind, mark) for kind in dict.fromkeys(kind for kind, _ in named))
-        self.fingerprint: Final = self._hash()
-        number_of = {kind: number for number, (kind, _) in enumerate(self.kinds)}
-
-        def make() -> Entries:
-            trie = double_array(list(self._kind_of))
-            kinds = np.array([*(number_of[kind] for kind in self._kind_of.values()), NOWHERE], np.int32)[trie.key_at]
-            return Entries(trie.cells, trie.symbols, kinds)
-
-        self._entries = cached(Entries, self.fingerprint, make)
-
-    def __len__(self) -> int:
-        return len(self._kind_of)
+        names = list(dict.fromkeys(kind for kind, _ in named))
+        self.kinds: Final = tuple((kind, mark) for kind in names)
+        lists = [(names.index(kind), path) for kind, path in named]
+        self._simplifier = simplifier
+        form = f"{simplifier.fingerprint}-" if simplifier else ""
+        self.fingerprint: Final = f"{self.name}-2-{form}{_hash(self.kinds, lists)}"
+        # Lists of millions take half a minute to read and place: they are read again only where a byte of them changed.
+        self._entries = cached(Entries, self.fingerprint, lambda: self._read(lists))
 
     def find(self, batch: TextBatch, marks: Flags) -> Found:
         """Return the matches of a batch, and how many were rejected at a Latin or digit run.
@@ -94,29 +96,44 @@ class Lexicon:
         n_found, n_rejected = _match(
             batch.codes, batch.bounds, entries.cells, entries.symbols, entries.kinds, _LATIN, starts, ends, kinds
         )
-        return Found(starts[:n_found].copy(), ends[:n_found].copy(), kinds[:n_found].copy(), n_rejected)
+        rejected = {INSIDE_RUN: n_rejected} if n_rejected else {}
+        return Found(starts[:n_found].copy(), ends[:n_found].copy(), kinds[:n_found].copy(), rejected)
 
-    def _read(self, kind: str, path: str | Path) -> None:
-        n_entries = 0
-        for number, line in list_lines(path):
-            entry = line.partition("\t")[0].strip()
-            if len(entry) > MAX_ENTRY_CHARS:
-                raise DataError(
-                    f"{path}:{number}: an entry of {len(entry)} characters, at most {MAX_ENTRY_CHARS} make sense. "
-                    "Put one entry on a line; a tab ends it"
-                )
-            n_entries += bool(entry)
-            if len(entry) > 1:
-                self._kind_of.setdefault(entry, kind)
-            self.n_single += len(entry) == 1
-        if not n_entries:
-            raise DataError(f"{path}: holds no entry. Put one on each line")
+    def _read(self, lists: Sequence[tuple[int, str | Path]]) -> Entries:
+        number_of: dict[str, int] = {}
+        for number, path in lists:
+            n_entries = 0
+            for line_number, line in list_lines(path):
+                entry = self._entry(line, path, line_number)
+                if len(entry) > MAX_ENTRY_CHARS:
+                    raise DataError(
+                        f"{path}:{line_number}: an entry of {len(entry)} characters, at most {MAX_ENTRY_CHARS} make "
+                        "sense. Put one entry on a line; a tab ends it"
+                    )
+                n_entries += bool(entry)
+                if len(entry) > 1:
+                    number_of.setdefault(self._simplifier.text(entry)[0] if self._simplifier else entry, number)
+            if not n_entries:
+                raise DataError(f"{path}: holds no entry. Put one on each line")
+        trie = double_array(list(number_of))
+        kinds = np.array([*number_of.values(), NOWHERE], np.int32)[trie.key_at]
+        return Entries(trie.cells, trie.symbols, kinds)
 
-    def _hash(self) -> str:
-        digest = hashlib.sha256(f"lexicon-1 {self.mark} {self.kinds}\n".encode())
-        for entry, kind in self._kind_of.items():
-            digest.update(f"{entry}\t{kind}\n".encode())
-        return f"lexicon-1-{digest.hexdigest()}"
+    def _entry(self, line: str, path: str | Path, number: int) -> str:
+        """Return the entry of a line, "" where it has none."""
+        return line.partition("\t")[0].strip()
+
+
+def _hash(kinds: Sequence[tuple[str, str]], lists: Sequence[tuple[int, str | Path]]) -> str:
+    """Return the SHA-256 of the lists' bytes, however they are packed, and of the kinds."""
+    whole = hashlib.sha256(f"{kinds}\n".encode())
+    for number, path in lists:
+        with open_bytes(path) as file, damage_named(path):
+            digest = hashlib.sha256()
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+        whole.update(f"{number} {digest.hexdigest()}\n".encode())
+    return whole.hexdigest()
 
 
 def default_kind(path: str | Path) -> str:

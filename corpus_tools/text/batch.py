@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corpus_tools.double_array import code_points
-from corpus_tools.schema import Offsets
+from corpus_tools.schema import Document, Offsets
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,12 @@ class TextBatch:
     """Their code points. [C]"""
     bounds: Offsets
     """Where each text begins, and C. [D + 1]"""
+    documents: Sequence[Document] = ()
+    """What the texts are of; empty where they are just texts. [D]"""
 
     @classmethod
-    def of(cls, texts: Sequence[str]) -> TextBatch:
+    def of(cls, texts: Sequence[str], documents: Sequence[Document] = ()) -> TextBatch:
         """Lay texts end to end."""
         bounds = np.zeros(len(texts) + 1, np.int64)
         np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=bounds[1:])
-        return cls(texts, code_points("".join(texts)), bounds)
+        return cls(texts, code_points("".join(texts)), bounds, documents)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import BinaryIO, Final
 
 from corpus_tools.errors import DataError
-from corpus_tools.files import BOM, damage_named, open_bytes
-from corpus_tools.text.splits import Split, is_blank
+from corpus_tools.files import damage_named, open_bytes
+from corpus_tools.text.encodings import BLANK, UTF8, Decision, as_utf8
+from corpus_tools.text.splits import Split
+from corpus_tools.unpack import Allowance
 
 Line = tuple[int, bytes | None]
 """A line's number and its bytes without the line end; None in place of too many bytes."""
@@ -15,35 +18,54 @@ Line = tuple[int, bytes | None]
 _CHUNK: Final = 1 << 20
 
 
-def split_lines(split: Split, max_bytes: int) -> Iterator[Line]:
-    r"""Yield the lines of a split of a .txt or .jsonl file. Only "\n" ends a line; a "\r" before it is part of the end.
+def split_lines(split: Split, max_bytes: int, allowance: Allowance) -> Iterator[Line]:
+    """Yield the lines of a split of a file of text, as `stream_lines`.
 
     Raises:
         DataError: the file is damaged, or shorter than it was when the splits were planned.
+        RefusedError: it unpacks to more than `allowance` gives.
     """
-    with open_bytes(split.file.path) as file, damage_named(split.file.path):
-        left = None if split.file.packed else split.n_bytes
-        if not split.file.packed:
-            file.seek(split.start)
-        number = split.first_line
-        while left is None or left > 0:
-            raw = file.readline(max_bytes + 2)
-            n_bytes = len(raw)
-            line: bytes | None = raw.removesuffix(b"\n").removesuffix(b"\r") if raw.endswith(b"\n") else raw
-            if n_bytes == max_bytes + 2 and not raw.endswith(b"\n"):
-                line = None
-            while line is None and raw and not raw.endswith(b"\n"):
-                raw = file.readline(_CHUNK)
-                n_bytes += len(raw)
-            if not n_bytes:
-                break
-            if number == 1 and line is not None:
-                line = line.removeprefix(BOM)
-            yield number, line
-            number += 1
-            left = None if left is None else left - n_bytes
-        if left:
-            raise DataError(f"{split.file.path}: {left} bytes shorter than when this build began. Start again")
+    file = split.file
+    with open_bytes(file.path, allowance) as stream, damage_named(file.path):
+        if file.whole:
+            yield from stream_lines(stream, file.decided, max_bytes)
+            return
+        stream.seek(split.start)
+        yield from stream_lines(stream, file.decided, max_bytes, split.first_line, split.n_bytes)
+        if (missing := split.end - stream.tell()) > 0:
+            raise DataError(f"{file.path}: {missing} bytes shorter than when this build began. Start again")
+
+
+def stream_lines(
+    stream: BinaryIO, decided: Decision, max_bytes: int, first_line: int = 1, n_bytes: int | None = None
+) -> Iterator[Line]:
+    r"""Yield lines in the codec `decided.of_lines`. Only "\n" ends a line; a "\r" before it is part of the end.
+
+    Args:
+        stream: stands where a line begins.
+        decided: its encoding.
+        max_bytes: a line of more comes out as None.
+        first_line: the number of the line that it stands at.
+        n_bytes: the last line begins within so many bytes; None: it ends with the stream.
+    """
+    if decided.wide:
+        stream = as_utf8(stream, decided.encoding)
+    left = sys.maxsize if n_bytes is None else n_bytes
+    number, mark, limit = first_line, decided.mark if first_line == 1 else b"", max_bytes + 2
+    while left > 0 and (raw := stream.readline(limit)):
+        left -= len(raw)
+        line: bytes | None = raw
+        if raw.endswith(b"\n"):
+            line = raw[:-2] if raw.endswith(b"\r\n") else raw[:-1]
+        elif len(raw) == limit:
+            line = None
+            while raw and not raw.endswith(b"\n"):
+                raw = stream.readline(_CHUNK)
+                left -= len(raw)
+        if mark:
+            line, mark = line and line.removeprefix(mark), b""
+        yield number, line
+        number += 1
 
 
 def whole_file(lines: Iterable[Line], max_bytes: int) -> Iterator[Line]:
@@ -54,11 +76,12 @@ def whole_file(lines: Iterable[Line], max_bytes: int) -> Iterator[Line]:
     yield from held.take()
 
 
-def between_blank_lines(lines: Iterable[Line], max_bytes: int) -> Iterator[Line]:
+def between_blank_lines(lines: Iterable[Line], max_bytes: int, codec: str = UTF8) -> Iterator[Line]:
     """Join lines into the documents that blank lines end; each is at its first line."""
     held = _Held(max_bytes)
+    blank = BLANK[codec].fullmatch
     for line in lines:
-        if line[1] is not None and is_blank(line[1]):
+        if line[1] is not None and blank(line[1]):
             yield from held.take()
         else:
             held.add(line)

@@ -1,12 +1,12 @@
 """Cut inputs into splits: the pieces that workers read and shards are made of.
 
-A split is a byte range of a plain file that begins and ends between documents, or one whole file. Splits depend on the
-files and on `split_bytes` alone, and each knows its first line's number, so ids do not depend on the cuts.
+A split is a byte range of a plain file that begins and ends between documents, or one whole file: packed, recoded, an
+archive. Splits depend on the files and on `split_bytes` alone, and each knows its first line's number, so ids do not
+depend on the cuts.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,14 +14,12 @@ from typing import BinaryIO, Final
 
 from corpus_tools.errors import SettingsError
 from corpus_tools.files import damage_named, open_bytes
+from corpus_tools.text.encodings import UTF8, is_blank
 from corpus_tools.text.inputs import InputFile, ReadSettings
 
 DEFAULT_SPLIT_BYTES: Final = 64 << 20
 
 _CHUNK: Final = 1 << 20
-
-# White space of ASCII, and the no-break and the full-width space that Chinese pages indent empty lines with.
-_BLANK: Final = re.compile(rb"(?:\s|\xc2\xa0|\xe3\x80\x80)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,47 +62,42 @@ def plan_splits(
 
 def _splits(file: InputFile, split_bytes: int, settings: ReadSettings) -> Iterator[Split]:
     size = file.n_bytes
-    whole = file.packed or file.format not in ("txt", "jsonl")
-    whole = whole or (file.format == "txt" and settings.document_ends == "file")
-    if whole or size <= split_bytes:
+    one_document = file.format == "txt" and settings.document_ends == "file"
+    if file.whole or one_document or size <= split_bytes:
         yield Split(file, 0, size)
         return
     with open_bytes(file.path) as opened, damage_named(file.path):
         line = 1
-        for start, end in pairwise(_cuts(opened, size, split_bytes, blank_lines=file.format == "txt")):
+        codec = file.decided.of_lines if file.format == "txt" else None
+        for start, end in pairwise(_cuts(opened, size, split_bytes, codec)):
             yield Split(file, start, end, line)
             line += _count_lines(opened, start, end)
 
 
-def _cuts(file: BinaryIO, size: int, split_bytes: int, blank_lines: bool) -> Sequence[int]:
+def _cuts(file: BinaryIO, size: int, split_bytes: int, codec: str | None) -> Sequence[int]:
     cuts = [0]
     while cuts[-1] + split_bytes < size:
-        cuts.append(_next_cut(file, cuts[-1] + split_bytes, blank_lines))
+        cuts.append(_next_cut(file, cuts[-1] + split_bytes, codec))
     return cuts if cuts[-1] == size else [*cuts, size]
 
 
-def _next_cut(file: BinaryIO, offset: int, blank_lines: bool) -> int:
-    """Return the first line's begin at or after `offset`, or if `blank_lines` the first that follows a blank line."""
+def _next_cut(file: BinaryIO, offset: int, codec: str | None) -> int:
+    """Return the first line's begin at or after `offset`; with a codec, the first that follows a line blank in it."""
     file.seek(offset - 1)  # where `offset` begins a line, this is the end of the line before
-    _skip_line(file)
-    while blank_lines and _skip_line(file) == "text":
+    _skip_line(file, UTF8)
+    while codec and _skip_line(file, codec) == "text":
         pass
     return file.tell()
 
 
-def _skip_line(file: BinaryIO) -> str:
+def _skip_line(file: BinaryIO, codec: str) -> str:
     """Read to the end of the line, however long, and say what it was: "text", "blank" or "end" of the file."""
     kind = "end"
     while part := file.readline(_CHUNK):
-        kind = "text" if kind == "text" or not is_blank(part) else "blank"
+        kind = "text" if kind == "text" or not is_blank(part, codec) else "blank"
         if part.endswith(b"\n"):
             break
     return kind
-
-
-def is_blank(line: bytes) -> bool:
-    """Tell whether a line holds nothing but white space, and so ends a document of a .txt file."""
-    return _BLANK.fullmatch(line) is not None
 
 
 def _count_lines(file: BinaryIO, start: int, end: int) -> int:

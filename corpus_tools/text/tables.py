@@ -8,25 +8,25 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from corpus_tools.errors import DataError, MissingInputError
 from corpus_tools.text.inputs import InputFile, is_path, split_address
 
-Row = tuple[object, object, object]
-"""Text, id and source as they stand in the table; None where the column is missing. Bytes where they are not UTF-8."""
+Row = tuple[object, object, object, object]
+"""Text, id, source and spans as they stand in the table; None where the column is missing, bytes where not UTF-8."""
 
 _BATCH_ROWS: Final = 256
 
 
-def table_rows(file: InputFile, text_field: str) -> Iterator[Row]:
+def table_rows(file: InputFile, text_field: str, span_field: str) -> Iterator[Row]:
     """Yield the rows of a Parquet file or a data set.
 
     Raises:
         DataError: there is no such column, or the file is damaged or cannot be loaded.
         MissingInputError: there is no such data set, or no network to reach it by.
     """
-    batches = _parquet_batches(file, text_field) if file.format == "parquet" else _data_set_batches(file)
+    wanted = (text_field, "id", "source", span_field)
+    batches = _parquet_batches(file, wanted) if file.format == "parquet" else _data_set_batches(file)
     for batch in batches:
         names = batch.schema.names
         if text_field not in names:
@@ -34,30 +34,42 @@ def table_rows(file: InputFile, text_field: str) -> Iterator[Row]:
                 f"{file.name}: no column '{text_field}'. It has: {', '.join(names)}. Name one: --text-field"
             )
         columns = (
-            _values(batch.column(name)) if name in names else itertools.repeat(None) for name in _names(text_field)
+            _values(batch.column(name)) if name in names else itertools.repeat(None) for name in wanted
         )
         yield from zip(*columns)  # noqa: B905 - a missing column repeats None without end
-
-
-def _names(text_field: str) -> tuple[str, str, str]:
-    return text_field, "id", "source"
 
 
 def _values(column: Any) -> list[object]:
     try:
         values: list[object] = column.to_pylist()
     except UnicodeDecodeError:  # Arrow does not check what a file says is text
-        values = column.cast(pa.binary()).to_pylist()
+        nested = pa.types.is_nested(column.type)
+        values = [b""] * len(column) if nested else column.cast(pa.binary()).to_pylist()
     return values
 
 
-def _parquet_batches(file: InputFile, text_field: str) -> Iterator[Any]:
+def n_rows(file: InputFile) -> int | None:
+    """Return the rows of a table on disk; None for what is no table, and where only reading on would tell."""
+    if file.format == "parquet":
+        import pyarrow.parquet as pq
+
+        return int(pq.read_metadata(file.path).num_rows)
+    if file.format == "saved":
+        import datasets
+
+        return int(datasets.load_from_disk(file.path).num_rows)
+    return None
+
+
+def _parquet_batches(file: InputFile, wanted: tuple[str, ...]) -> Iterator[Any]:
+    import pyarrow.parquet as pq  # most builds need none of its 40 ms
+
     try:
         with pq.ParquetFile(file.path) as opened:
             names = opened.schema_arrow.names
-            wanted = [name for name in _names(text_field) if name in names]
+            there = [name for name in wanted if name in names]
             # Without the text the reader must still say which columns there are.
-            yield from opened.iter_batches(_BATCH_ROWS, columns=wanted if text_field in names else None)
+            yield from opened.iter_batches(_BATCH_ROWS, columns=there if wanted[0] in names else None)
     except FileNotFoundError as error:
         raise MissingInputError(f"{file.path}: no such file") from error
     except (OSError, pa.ArrowException) as error:

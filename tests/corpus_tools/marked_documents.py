@@ -39,6 +39,15 @@ class MarkedDocuments:
     def document(self, number):
         return self._documents[number]
 
+    def ids(self, number):
+        return self._documents[number].ids
+
+    def flags(self, number):
+        return self._documents[number].flags
+
+    def spans(self, number):
+        return self._documents[number].spans
+
 
 def document(name, words, spans=(), source="a.txt"):
     """Make a document of words, each a list of tokens, and (start, end, kind) of phrases and entities over tokens."""

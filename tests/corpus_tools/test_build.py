@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -14,40 +15,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 from odd_texts import ODD, SENTENCES
+from small_builds import bytes_of, small_settings
 
 from corpus_tools import build as building
-from corpus_tools.build import Progress, build, plan_build
-from corpus_tools.build_settings import BuildSettings
+from corpus_tools.build import build, plan_build, run_build
+from corpus_tools.build_work import SplitWork
 from corpus_tools.errors import DataError, MissingInputError, OutOfMemoryError, OutputError, SettingsError, StoppedError
+from corpus_tools.progress import Progress
 from corpus_tools.schema import SENTENCE, WORD
 from corpus_tools.segment import word_starts
 from corpus_tools.shards.read import open_shards
 from corpus_tools.shards.verify import verify
+from corpus_tools.shards.write import finished
 from corpus_tools.storage import locked
+from corpus_tools.text import document_batches
 
 TESTS = Path(__file__).parent
 
 
 @pytest.fixture
 def settings(tmp_path, text_file, vocab_file):
-    """Six shards without jieba: characters are words."""
-    return BuildSettings(
-        inputs=(str(text_file),),
-        vocab=str(vocab_file),
-        out=str(tmp_path / "out"),
-        segmenter="chars",
-        tags=(),
-        split_bytes=120,
-        workers=1,
-    )
-
-
-def bytes_of(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(Path(folder).rglob("*"))
-        if path.is_file() and path.name != "report.html"
-    }
+    return small_settings(text_file, vocab_file, tmp_path / "out")
 
 
 def test_a_build_holds_what_a_finished_folder_holds_and_nothing_else(settings):
@@ -104,7 +92,7 @@ def test_workers_change_no_byte(settings, tmp_path):
 
 def test_a_finished_build_is_not_done_again(settings, monkeypatch):
     first = build(settings)
-    monkeypatch.setattr(building._SplitWork, "run", lambda self, job: pytest.fail("done again"))
+    monkeypatch.setattr(SplitWork, "run", lambda self, job: pytest.fail("done again"))
     assert build(replace(settings, workers=2)) == first
 
 
@@ -193,17 +181,36 @@ def test_a_shard_that_was_cut_short_after_the_build_is_made_anew(settings):
 
 def test_a_worker_that_dies_once_costs_nothing(settings, text_file, tmp_path, monkeypatch):
     text_file.write_text(text_file.read_text("utf-8") + "\n杀。\n", "utf-8")
-    monkeypatch.setenv("DEATHS", str(tmp_path / "died"))
+    monkeypatch.chdir(tmp_path)
     manifest = build(replace(settings, segmenter="by_function:worker_jobs:dies_at_a_word", workers=2))
     assert (tmp_path / "died").exists()
     assert manifest.accounting.documents_out == 13
 
 
-def test_a_worker_that_always_dies_ends_the_build_with_the_place(settings, text_file):
+def test_a_worker_that_is_killed_costs_nothing_but_time(settings, tmp_path):
+    slow = replace(settings, segmenter="by_function:worker_jobs:slowly", workers=2)
+    build(replace(slow, out=str(tmp_path / "calm"), workers=1))
+    killed = []
+
+    def kill_one(progress: Progress) -> None:
+        if progress.shards_done == 1 and not killed:
+            killed.append(multiprocessing.active_children()[0].pid)
+            os.kill(killed[0], signal.SIGKILL)
+
+    build(slow, kill_one)
+    assert killed
+    assert bytes_of(settings.out) == bytes_of(tmp_path / "calm")
+
+
+def test_a_shard_whose_worker_always_dies_is_named_and_all_others_are_done(settings, text_file):
     text_file.write_text(text_file.read_text("utf-8") + "\n杀。\n", "utf-8")
-    with pytest.raises(OutOfMemoryError, match=r"news.txt \(bytes .*died twice") as caught:
-        build(replace(settings, segmenter="by_function:worker_jobs:always_dies_at_a_word", workers=2))
+    asked = replace(settings, segmenter="by_function:worker_jobs:always_dies_at_a_word", workers=2)
+    with pytest.raises(OutOfMemoryError, match=r"news.txt \(bytes .*died at every try") as caught:
+        build(asked)
     assert caught.value.exit_code == 71
+    plan = plan_build(asked)
+    done = [finished(Path(asked.out), job.number, plan.order.key) for job in plan.jobs]
+    assert done.count(None) == 1
 
 
 def test_an_error_in_a_users_function_is_told_as_it_is(settings):
@@ -235,11 +242,75 @@ def test_a_folder_of_other_settings_is_left_alone(settings, change, named, finis
     assert bytes_of(settings.out) == before
 
 
-def test_an_input_that_changed_is_other_settings(settings, text_file):
-    build(settings)
-    text_file.write_text("别的。\n", "utf-8")
-    with pytest.raises(OutputError, match=r"inputs: news\.txt is"):
-        build(settings)
+def append_to_input(text_file, folder):
+    with text_file.open("a", encoding="utf-8") as file:
+        file.write("\n再见。\n")
+
+
+def rewrite_input_in_the_same_size(text_file, folder):
+    text_file.write_text(text_file.read_text("utf-8").replace("研究", "究研"), "utf-8")
+    os.utime(text_file, ns=(1, 1))
+
+
+def add_input(text_file, folder):
+    (folder / "texts" / "more.txt").write_text("再见。\n", "utf-8")
+
+
+def append(name, line):
+    def change(text_file, folder):
+        with (folder / name).open("a", encoding="utf-8") as file:
+            file.write(line)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (append_to_input, r"inputs: texts/news\.txt: bytes is \d+ there and \d+ here"),
+        (rewrite_input_in_the_same_size, r"inputs: texts/news\.txt: changed is \d+ there and 1 here"),
+        (add_input, r"inputs: texts/more\.txt is not set there"),
+        (append("small_vocab.txt", "鼯\n"), "vocabulary is "),
+        (append("user.dict", "起源 100000\n"), "segmenter is jieba"),
+        (append("药.txt", "中国\n"), "entities is lexicon"),
+        (append("语.txt", "中国的\n"), "phrases is lexicon"),
+    ],
+)
+def test_what_changed_since_a_build_was_stopped_is_named(settings, text_file, tmp_path, change, named):
+    (tmp_path / "texts").mkdir()
+    text_file = text_file.rename(tmp_path / "texts" / "news.txt")
+    (tmp_path / "user.dict").write_text("研究生命 100000\n", "utf-8")
+    (tmp_path / "药.txt").write_text("云南白药\n", "utf-8")
+    (tmp_path / "语.txt").write_text("成立于\n", "utf-8")
+    asked = replace(
+        settings,
+        inputs=(str(tmp_path / "texts"),),
+        segmenter="jieba",
+        dictionaries=(str(tmp_path / "user.dict"),),
+        entities=((None, str(tmp_path / "药.txt")),),
+        phrases=((None, str(tmp_path / "语.txt")),),
+    )
+    with pytest.raises(StoppedError):
+        build(asked, Stopper(1))
+    before = bytes_of(settings.out)
+    change(text_file, tmp_path)
+    with pytest.raises(OutputError, match=named):
+        build(asked)
+    assert bytes_of(settings.out) == before
+
+
+def test_an_input_that_is_written_to_while_it_is_read_is_named_at_the_end(settings, text_file):
+    with pytest.raises(DataError, match=r"inputs: news\.txt: changed is .* changed while the build ran"):
+        build(settings, lambda progress: os.utime(text_file, ns=(1, progress.shards_done)))
+    assert not (Path(settings.out) / "manifest.json").exists()
+
+
+def test_a_worker_that_finds_another_list_than_the_plan_says_so(settings, tmp_path):
+    (tmp_path / "药.txt").write_text("云南白药\n", "utf-8")
+    plan = plan_build(replace(settings, entities=((None, str(tmp_path / "药.txt")),), workers=2))
+    (tmp_path / "药.txt").write_text("中国\n", "utf-8")
+    with pytest.raises(DataError, match=r"entities is lexicon.*this build began with others"):
+        run_build(plan)
 
 
 def test_a_folder_with_other_things_in_it_is_left_alone(settings):
@@ -317,7 +388,7 @@ def test_a_dry_plan_writes_nothing_and_counts_the_splits(settings):
 
 def test_batches_change_no_byte(settings, tmp_path, monkeypatch):
     build(settings)
-    monkeypatch.setattr(building, "BATCH_DOCUMENTS", 1)
+    monkeypatch.setattr(document_batches, "BATCH_DOCUMENTS", 1)
     other = replace(settings, out=str(tmp_path / "other"))
     build(other)
     assert bytes_of(settings.out) == bytes_of(other.out)

@@ -1,11 +1,12 @@
 """Charts have round ticks, break where values are missing, lose no spike, and draw whatever they are given."""
 
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
 
-from corpus_tools.chart import MOST_POINTS, line_chart
+from corpus_tools.chart import MOST_POINTS, bar_chart, line_chart
 from corpus_tools.chart import _ticks as ticks
 
 NAN, INF = float("nan"), float("inf")
@@ -74,3 +75,39 @@ def test_names_labels_and_marks_are_escaped_and_shown():
 def test_each_line_has_the_colour_of_its_legend():
     chart = line_chart({"a": [(0, 1), (1, 2)], "b": [(0, 2), (1, 1)]})
     assert re.findall(r'stroke="(#\w+)"', chart) == re.findall(r"background:(#\w+)", chart)
+
+
+def columns(chart):
+    return [element for element in ElementTree.fromstring(str(chart)).iter() if element.tag == "rect"]
+
+
+def test_bars_are_as_high_as_their_shares():
+    heights = [float(bar.get("height")) for bar in columns(bar_chart([("1", "1", 30), ("2", "2", 10)], x_label="x"))]
+    assert heights[0] == pytest.approx(3 * heights[1], abs=0.3)
+
+
+def test_bars_stand_beside_each_other_and_say_what_they_count():
+    bars = columns(bar_chart([("8", "5 to 8", 3), ("16", "9 to 16", 1)], x_label="x"))
+    places = [(float(bar.get("x")), float(bar.get("width"))) for bar in bars]
+    assert places[0][0] + places[0][1] < places[1][0]
+    assert [bar.find("title").text for bar in bars] == ["5 to 8: 3, 75.00 %", "9 to 16: 1, 25.00 %"]
+
+
+@pytest.mark.parametrize("n", [2, 12, 28, 60])
+def test_labels_of_bars_never_touch(n):
+    chart = bar_chart([("8192", "", 1)] * n, x_label="x")
+    labels = [element for element in ElementTree.fromstring(str(chart)).iter() if element.text == "8192"]
+    places = [float(label.get("x")) for label in labels]
+    assert len(places) == n or n > 12
+    assert min(after - before for before, after in pairwise(places)) > 30
+
+
+def test_bars_escape_what_they_are_given():
+    text = str(bar_chart([("<b>", "<i>", 1)], x_label="<script>"))
+    assert "<b>" not in text
+    assert "<script>" not in text
+
+
+@pytest.mark.parametrize("bars", [[], [("1", "1", 0)]])
+def test_no_bars_are_said(bars):
+    assert "Nothing to draw yet." in bar_chart(bars, x_label="x")

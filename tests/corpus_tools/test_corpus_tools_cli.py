@@ -15,7 +15,7 @@ from corpus_tools.cli import main
 from corpus_tools.commands import list_file
 from corpus_tools.encode.vocabulary import load_vocabulary
 
-VERBS = ["vocab", "build", "preview", "audit", "stats", "verify", "segment"]
+VERBS = ["vocab", "build", "preview", "audit", "stats", "verify", "export", "dedup", "phrases", "segment"]
 
 
 @pytest.fixture
@@ -136,7 +136,8 @@ def test_preview_prints_and_writes_a_page(folder, tmp_path, capsys):
     assert main(["preview", str(folder), "--masking", "entity", "--n", "3"]) == 0
     assert "3. news.txt" in capsys.readouterr().out
     page = tmp_path / "preview.html"
-    assert main(["preview", str(folder), "--masking", "wwm", "--html", str(page)]) == 0
+    assert main(["preview", str(folder), "--masking", "wwm,char", "--masking", "phrase", "--html", str(page)]) == 0
+    assert all(f">{name}</th>" in page.read_text("utf-8") for name in ("wwm", "char", "phrase"))
     assert page.read_text("utf-8").startswith("<!doctype html>")
     assert "<script" not in page.read_text("utf-8")
 
@@ -150,11 +151,21 @@ def test_stats_agree_with_the_shards(folder, capsys):
     assert main(["stats", str(folder), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["documents"] == found["documents_in"] == 12
-    assert sum(found["documents_by_length"].values()) == 12
-    assert sum(n * count for n, count in enumerate(found["words_by_length"], start=1)) <= found["tokens"]
-    assert found["counters"]["entities"]["名"] > 0
+    counters = found["counters"]
+    assert sum(counters["documents_by_tokens"].values()) == 12
+    assert sum(counters["words_by_tokens"].values()) == counters["words"]
+    assert counters["entities"]["名"] > 0
+    assert found["kinds"][0]["commonest"]
     assert main(["stats", str(folder)]) == 0
-    assert "名 (entity)" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "名 (entity)" in shown
+    assert "commonest words in a sample of 12 documents" in shown
+
+
+def test_stats_and_build_write_the_same_page(folder, tmp_path):
+    page = tmp_path / "stats.html"
+    assert main(["stats", str(folder), "--html", str(page)]) == 0
+    assert page.read_bytes() == (folder / "report.html").read_bytes()
 
 
 def test_verify_ends_with_65_where_a_byte_changed(folder, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 import worker_jobs
@@ -24,6 +25,10 @@ def workers(folder, count=2, tick=lambda: None):
     )
 
 
+def tries(folder, job):
+    return (folder / job.replace(" ", "_")).stat().st_size
+
+
 def test_every_job_is_done_once(tmp_path):
     jobs = [f"ok {n}" for n in range(7)]
     assert sorted(workers(tmp_path).run(jobs)) == [(job, (job, 1)) for job in jobs]
@@ -37,9 +42,48 @@ def test_a_job_whose_worker_died_is_done_again_and_none_is_lost(tmp_path):
     assert not (tmp_path / "halted").exists()
 
 
-def test_a_job_that_kills_its_worker_twice_is_named(tmp_path):
-    with pytest.raises(OutOfMemoryError, match="job dies: the worker process died twice"):
-        list(workers(tmp_path).run(["ok 1", "dies", "ok 2"]))
+def test_a_worker_that_dies_takes_no_other_job_with_it(tmp_path):
+    jobs = ["waits for dies once", "dies once", "ok 1", "ok 2"]
+    done = [job for job, _ in workers(tmp_path).run(jobs)]
+    assert sorted(done) == sorted(jobs)
+    assert done[-1] == "dies once"  # its second try comes last
+    assert tries(tmp_path, "waits for dies once") == 1
+
+
+def test_jobs_that_kill_their_workers_twice_are_named_when_all_others_are_done(tmp_path):
+    done = []
+    with pytest.raises(OutOfMemoryError, match="job dies 1; job dies 2: the worker process died at every try"):
+        done += workers(tmp_path).run(["dies 1", "ok 1", "dies 2", "ok 2", "ok 3"])
+    for job in ("dies 1", "dies 2"):
+        assert tries(tmp_path, job) == 2
+    assert [tries(tmp_path, f"ok {n}") for n in (1, 2, 3)] == [1, 1, 1]
+
+
+def test_a_job_without_memory_gets_its_second_try_too(tmp_path):
+    assert dict(workers(tmp_path).run(["needs memory once", "ok"]))["needs memory once"][1] == 2
+
+
+def test_an_idle_worker_that_dies_costs_nothing(tmp_path):
+    run = workers(tmp_path, count=1).run(["names its process", "ok"])
+    _, (process, _) = next(run)
+    os.kill(int(process), signal.SIGKILL)
+    assert [job for job, _ in run] == ["ok"]
+
+
+def test_an_error_that_cannot_be_sent_is_told_with_its_traceback(tmp_path):
+    with pytest.raises(RuntimeError, match=r"(?s)worker_jobs.py.*Unsendable: no pickle"):
+        list(workers(tmp_path).run(["raises what cannot be sent"]))
+
+
+def test_a_bug_in_a_worker_shows_the_workers_own_traceback(tmp_path):
+    with pytest.raises(KeyError) as caught:
+        list(workers(tmp_path).run(["has a bug"]))
+    assert "worker_jobs.py" in caught.value.__notes__[0]
+
+
+def test_an_error_while_a_worker_starts_is_told_as_it_is(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        list(replace(workers(tmp_path), start_args=(tmp_path / "nowhere",)).run(["ok"]))
 
 
 def test_an_error_of_a_job_halts_the_others_and_comes_out_as_it_is(tmp_path):

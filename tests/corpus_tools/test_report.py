@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 import pytest
 
 from corpus_tools.errors import DiskError
-from corpus_tools.markup import Html, escape, join, tag, visible
-from corpus_tools.report import Section, bars, number, page, save_page, table
+from corpus_tools.markup import Html, clip, escape, join, tag, visible
+from corpus_tools.report import OPEN_ROWS, Section, bars, long_table, number, page, save_page, table
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -66,6 +66,11 @@ def test_unseen_characters_become_visible(text, shown):
     assert visible(text) == shown
 
 
+def test_a_long_text_is_cut_and_says_so():
+    assert clip("长" * 10_000, 4) == "长长长…"
+    assert clip("四个字符", 4) == "四个字符"
+
+
 def test_line_ends_stay_in_markup():
     assert escape("a\n\tb\r") == "a\n\tb[U+000D]"
 
@@ -99,6 +104,14 @@ def test_numbers_stand_to_the_right_and_words_to_the_left():
 def test_empty_tables_and_bars_are_made():
     assert "<tbody></tbody>" in table([])
     assert "width:0.00%" in bars([("none", 0)])
+
+
+def test_rows_beyond_the_first_are_folded_away():
+    rows = [(f"row{n}", n) for n in range(OPEN_ROWS + 2)]
+    assert "<details>" not in long_table(rows[:OPEN_ROWS], ("name", "n"))
+    first, rest = long_table(rows, ("name", "n")).split("<details>")
+    assert (first.count("<tr>"), rest.count("<tr>")) == (OPEN_ROWS + 1, 3)
+    assert "and 2 more" in rest
 
 
 def test_a_page_is_saved_whole(tmp_path):

@@ -55,7 +55,7 @@ def test_json_lines_are_rows(tmp_path):
         ("a.tsv", "label\ttext_a\n1\t好\n1\n".encode(), r"a.tsv:3: 1 columns where 2 are expected \(label, text_a\)"),
         ("a.tsv", b"label\ttext_a\n1\t" + b"\xba\xc3\n", "a.tsv:2: not UTF-8"),
         ("a.tsv.xz", lzma.compress(b"label\ttext\n" * 99)[:-30], "a.tsv.xz: damaged"),
-        ("a.tsv.gz", b"no gzip", "a.tsv.gz: damaged"),
+        ("a.tsv.gz", b"no gzip", "a.tsv.gz: begins with the bytes 6e 6f 20 67, so it is not gzip"),
         ("a.jsonl", b'{"label": 1}\n{"label"\n', "a.jsonl:2: not JSON"),
         ("a.jsonl", b"[1]\n", "a.jsonl:1: expected a JSON object, found list"),
     ],

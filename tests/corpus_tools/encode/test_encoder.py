@@ -208,6 +208,17 @@ def test_the_batch_does_not_matter(jieba):
     assert [document.flags.tolist() for document in documents_of(together)] == flags
 
 
+def test_counts_are_those_of_the_tokens(jieba):
+    made = encode("研究生命的起源，他是研究生。猫😀在云南。", jieba, Marks((0, 3), (8, 12)), phrases((2, 9)))
+    flags, counts = only(made).flags, made.counts
+    assert counts.entity_tokens == {"名": np.count_nonzero(flags & IN_ENTITY)}
+    assert counts.phrase_tokens == {"语": np.count_nonzero(flags & IN_PHRASE)}
+    assert counts.words_by_tokens.total() == counts.words_by_characters.total() == counts.words
+    assert counts.sentences_by_tokens.total() == counts.sentences
+    assert counts.documents_by_tokens == {"32": 1}
+    assert counts.unknown_characters == {"猫": 1, "😀": 1}
+
+
 def test_counts_survive_json():
     counts = encode("天open门", Words(2), Marks((0, 1))).counts
     assert Counts.from_json(counts.to_json()) == counts

@@ -8,7 +8,7 @@ from corpus_tools import configs
 from corpus_tools.draw import integers, uniforms
 from corpus_tools.errors import MissingInputError, SettingsError
 from corpus_tools.masking import build_masker, filled_settings, masking_settings
-from corpus_tools.masking.masker import CORRUPT, SELECT
+from corpus_tools.masking.masker import CORRUPT, IGNORED, SELECT
 from corpus_tools.schema import NO_SPANS
 
 
@@ -20,6 +20,8 @@ def test_every_config_builds_a_masker_that_draws(name, vocabulary, sequence):
 
     assert np.count_nonzero(drawn.chosen) > 30
     np.testing.assert_array_equal(drawn.ids[drawn.chosen == 0], ids[drawn.chosen == 0])
+    labels = [int(token) if unit else IGNORED for token, unit in zip(ids, drawn.chosen, strict=True)]
+    assert drawn.labels(ids).tolist() == labels
     again = masker.draw(ids, flags, NO_SPANS, (1, 0, 5))
     np.testing.assert_array_equal(drawn.ids, again.ids)
     np.testing.assert_array_equal(drawn.chosen, again.chosen)

@@ -22,7 +22,7 @@ def found(finder, *texts):
     marks = np.zeros(len(batch.codes), np.uint8)
     marks[np.cumsum([0, *(len(word) for words in texts for word in words)])[:-1]] |= WORD
     spans = finder.find(batch, marks)
-    assert spans.n_rejected == 0
+    assert not spans.rejected
     whole = "".join(batch.texts)
     rows = zip(spans.starts.tolist(), spans.ends.tolist(), spans.kinds.tolist(), strict=True)
     return [(whole[start:end], finder.kinds[kind][0]) for start, end, kind in rows]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import os
 
 import datasets
 import pytest
+from chinese_texts import SIMPLIFIED, TRADITIONAL
 
 from corpus_tools.errors import DataError, MissingInputError, SettingsError
 from corpus_tools.text import ReadSettings, find_inputs, plan_splits, read_split
+from corpus_tools.text.inputs import encodings_of
 
 ROWS = {"text": ["春天来了。", "花开了。"], "id": ["a", "b"], "page": [1, 2]}
 
@@ -32,6 +35,7 @@ def test_a_folder_gives_its_files_in_order_with_their_paths_in_it(tmp_path):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"")
     (folder / "a.JSON.gz").write_bytes(gzip.compress(b"{}"))
+    (folder / "b/2.jsonl.xz").write_bytes(lzma.compress(b""))
     found = [(file.name, file.format, file.packed) for file in find_inputs([str(folder)])]
     assert found == [
         ("语料 one/a.JSON.gz", "jsonl", True),
@@ -78,10 +82,47 @@ def test_two_inputs_that_give_the_same_ids_are_refused(tmp_path):
         find_inputs([str(tmp_path / "x" / "a.txt"), str(tmp_path / "y" / "a.txt")])
 
 
-def test_a_json_array_is_refused_with_the_way_to_convert_it(tmp_path):
-    (tmp_path / "a.json").write_text('\n[{"text": "春天"}]', "utf-8")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_json_array_is_refused_with_the_way_to_convert_it(tmp_path, encoding):
+    (tmp_path / "a.json").write_text('\n[{"text": "春天"}]', encoding)
     with pytest.raises(DataError, match="jq -c"):
         find_inputs([str(tmp_path / "a.json")])
+
+
+def test_the_encodings_of_all_files_are_decided_counted_and_told(tmp_path, caplog):
+    for name, text, encoding in [
+        ("a.txt", SIMPLIFIED, "utf-8"),
+        ("b.txt", SIMPLIFIED, "gbk"),
+        ("c.txt", TRADITIONAL, "gbk"),
+        ("d.txt", TRADITIONAL, "big5"),
+        ("e.txt", TRADITIONAL, "utf-16"),
+    ]:
+        (tmp_path / name).write_text(text, encoding)
+    files = find_inputs([str(tmp_path)])
+    assert [file.decided.encoding for file in files] == ["utf-8", "gb18030", "gb18030", "big5hkscs", "utf-16-le"]
+    n_bytes = [file.n_bytes for file in files]
+    assert encodings_of(files) == {
+        "utf-8": {"files": 1, "bytes": n_bytes[0]},
+        "gb18030": {"files": 2, "bytes": n_bytes[1] + n_bytes[2]},
+        "big5hkscs": {"files": 1, "bytes": n_bytes[3]},
+        "utf-16-le": {"files": 1, "bytes": n_bytes[4]},
+    }
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 3
+    assert said[0].startswith(f"read as gb18030: 2 files, the first is {tmp_path.name}/b.txt (")
+    assert (
+        said[2]
+        == f"read as utf-16-le: 1 files, the first is {tmp_path.name}/e.txt (it begins with its byte order mark)"
+    )
+
+
+def test_an_encoding_that_is_named_is_not_asked_after(tmp_path, caplog):
+    (tmp_path / "a.txt").write_bytes("花".encode("gb18030"))
+    [file] = find_inputs([str(tmp_path / "a.txt")], ReadSettings(encoding="GBK"))
+    assert (file.decided.encoding, file.decided.why) == ("gb18030", "--encoding names it")
+    assert not caplog.records
+    with pytest.raises(DataError, match=r"a\.txt: byte 1 is not UTF-8"):
+        find_inputs([str(tmp_path / "a.txt")])
 
 
 def test_a_file_name_that_is_not_utf8_still_gives_a_storable_id(tmp_path):
@@ -124,7 +165,18 @@ def test_a_data_set_without_the_text_column_is_refused_with_its_columns(tmp_path
         documents([str(tmp_path / "saved")])
 
 
-@pytest.mark.parametrize("wrong", [{"document_ends": "page"}, {"text_field": ""}, {"max_document_chars": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"document_ends": "page"},
+        {"text_field": ""},
+        {"max_document_chars": 0},
+        {"encoding": "latin-1"},
+        {"bad_bytes": "ignore"},
+        {"max_members": 0},
+        {"max_unpacked": 0},
+    ],
+)
 def test_wrong_read_settings_are_refused(wrong):
     with pytest.raises(SettingsError, match=next(iter(wrong))):
         ReadSettings(**wrong)

@@ -16,7 +16,7 @@ from corpus_tools.text import ReadSettings, find_inputs, plan_splits, read_split
 
 def read(path, split_bytes, settings=None):
     settings = settings or ReadSettings()
-    splits = plan_splits(find_inputs([str(path)]), split_bytes, settings)
+    splits = plan_splits(find_inputs([str(path)], settings), split_bytes, settings)
     return splits, [document for split in splits for document in read_split(split, settings)]
 
 
@@ -50,6 +50,30 @@ def test_a_text_file_gives_the_same_documents_however_it_is_cut(tmp_path, number
         assert [d for d in found if isinstance(d, Document)] == expected
         assert [split.start for split in splits[1:]] == [split.end for split in splits[:-1]]
         assert (splits[0].start, splits[-1].end) == (0, len(raw))
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "big5hkscs"])
+@pytest.mark.parametrize("number", range(20))
+def test_text_in_other_encodings_gives_the_same_documents_however_it_is_cut(tmp_path, encoding, number):
+    # Characters whose bytes are those of others when they are cut, or read in another encoding.
+    draw = np.random.default_rng(number)
+    pieces = ["的", "一", "許", "功", "蓋", "　", "\n", "\n", "\n\n", "\r\n", "。", "|", "\\", "0"]
+    text = "".join(draw.choice(pieces, size=80))
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "a.txt").write_bytes(text.encode())
+    (tmp_path / "a.txt").write_bytes(text.encode(encoding))
+    settings = ReadSettings(encoding=encoding)
+    _, expected = read(tmp_path / "plain" / "a.txt", 10_000)
+    for split_bytes in (1, 2, 3, 7, 20, 10_000):
+        assert read(tmp_path / "a.txt", split_bytes, settings)[1] == expected
+
+
+def test_a_wide_file_is_one_split(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("春天\n\n花开\n", "utf-16")
+    splits, found = read(path, 1)
+    assert len(splits) == 1
+    assert [(d.id, d.text) for d in found] == [("a.txt:1", "春天"), ("a.txt:3", "花开")]
 
 
 @pytest.mark.parametrize("split_bytes", [1, 30, 31, 32, 100, 1000])
