@@ -6,6 +6,8 @@ What the verbs do stands in `commands.py`, which is imported when one runs, so t
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -34,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     from corpus_tools import commands
 
+    # The interpreter's last search for garbage would take a third of a second, among the objects of numba's compiler.
+    atexit.register(gc.freeze)
     try:
         code: int = commands.VERBS[args.verb](args)
         sys.stdout.flush()

@@ -126,12 +126,13 @@ def _place(
     size = n_states + n_states // 4 + 2 * n_symbols
     cells, key_at = np.zeros((size, 2), np.int32), np.full(size, NOWHERE, np.int32)
     cells[1:, OWNER] = NOWHERE
+    cells[ROOT, BASE] = 1  # also without keys: the root owns its own cell, so no symbol may lead back to it
     # The free cells are a ring through cell 0, in order of their places.
     after, before = np.arange(1, size + 1), np.arange(-1, size - 1)
     after[size - 1], before[0] = 0, size - 1
     # Where the search for a family begins, by the binary logarithm of its size: small ones fit where large ones do not.
     search_from = np.zeros(SIZE_CLASSES, np.int64)
-    highest = 0
+    highest = 1
 
     level = np.zeros((min(1, len(order)), 3), np.int64)
     level[:, 2] = len(order)  # all keys are the root's family

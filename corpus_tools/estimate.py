@@ -22,6 +22,7 @@ from corpus_tools.build import BuildPlan
 from corpus_tools.build_work import Job, ReadMeter, SplitWork
 from corpus_tools.schema import Document, shard_schema
 from corpus_tools.shards.write import record_batch
+from corpus_tools.text.document_batches import document_batches
 from corpus_tools.text.read import Reject
 from corpus_tools.text.tables import n_rows
 
@@ -42,6 +43,8 @@ class Amounts:
     """That are kept."""
     dropped: Counter[str] = field(default_factory=Counter)
     """By reason."""
+    chars: float = 0.0
+    """Of the documents."""
     tokens: float = 0.0
     bytes: float = 0.0
     """Of the shards."""
@@ -51,6 +54,7 @@ class Amounts:
     def add(self, other: Amounts, times: float) -> None:
         """Add what comes of `times` as much input as `other`'s."""
         self.documents += times * other.documents
+        self.chars += times * other.chars
         self.tokens += times * other.tokens
         self.bytes += times * other.bytes
         self.seconds += times * other.seconds
@@ -82,8 +86,8 @@ class _Place:
     n_bytes: int
     """Of the input, as it is stored."""
     amounts: Amounts
-    sampled: int
-    """Documents that were encoded."""
+    chosen: list[Document]
+    """That were encoded."""
 
 
 @dataclass(slots=True)
@@ -120,12 +124,14 @@ def estimate(plan: BuildPlan, jobs: Sequence[Job]) -> Estimate:
     for sample in samples:
         for place in sample.places:
             amounts.add(place.amounts, sample.stands_for / sample.n_read)
+    chosen = [document for sample in samples for place in sample.places for document in place.chosen]
+    amounts.seconds += amounts.chars * _seconds_a_char(work, chosen)
     return Estimate(
         amounts=amounts,
         seconds=_makespan(known, amounts.seconds, plan.settings.n_workers),
         memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         error=max(LEAST_ERROR, _error(samples) / max(amounts.tokens, 1)),
-        sampled=sum(place.sampled for sample in samples for place in sample.places),
+        sampled=len(chosen),
         read=sum(sample.n_read for sample in samples) / max(n_bytes, 1),
         left_out=list(dict.fromkeys(job.split.file.name for job in jobs if job.split.file.format == "datasets")),
     )
@@ -192,23 +198,29 @@ def _read(found: Iterator[Document | Reject]) -> tuple[list[Document], list[Reje
     return documents, rejects, True
 
 
-def _encode(work: SplitWork, documents: Sequence[Document], amounts: Amounts) -> int:
-    """Encode an even choice of the documents and add what comes of all of them. Returns how many were chosen."""
-    n_chars = sum(len(document.text) for document in documents)
-    step = max(1, min(n_chars // ENCODE_CHARS, len(documents)))
+def _encode(work: SplitWork, documents: Sequence[Document], amounts: Amounts) -> list[Document]:
+    """Encode an even choice of the documents and add what comes of all of them. Returns those that were chosen."""
+    amounts.chars = sum(len(document.text) for document in documents)
+    step = max(1, min(int(amounts.chars) // ENCODE_CHARS, len(documents)))
     chosen = [replace(document, text=document.text[:ENCODE_CHARS]) for document in documents[step // 2 :: step]]
     if not chosen:
-        return 0
-    work.encode(chosen[:1], [])  # loads what is compiled, which is not to be measured
-    since = time.process_time()
+        return []
     made = work.encode(chosen, [])
     n_bytes = record_batch([made], shard_schema(work.parts.encoder.vocabulary.size)).nbytes
-    by_length = n_chars / sum(len(document.text) for document in chosen)
-    by_number = len(documents) / len(chosen)
-    amounts.add(Amounts(tokens=len(made.ids), bytes=n_bytes, seconds=time.process_time() - since), by_length)
+    by_length = amounts.chars / sum(len(document.text) for document in chosen)
+    amounts.add(Amounts(tokens=len(made.ids), bytes=n_bytes), by_length)
     dropped = Counter(reject.reason for reject in made.rejects)
-    amounts.add(Amounts(documents=len(made.names), dropped=dropped), by_number)
-    return len(chosen)
+    amounts.add(Amounts(documents=len(made.names), dropped=dropped), len(documents) / len(chosen))
+    return chosen
+
+
+def _seconds_a_char(work: SplitWork, documents: Sequence[Document]) -> float:
+    """Measure the encoder in batches as large as a build's, all that it needs having been loaded."""
+    since = time.process_time()
+    for batch, _ in document_batches(iter(documents)):
+        record_batch([work.encode(batch, [])], shard_schema(work.parts.encoder.vocabulary.size))
+    n_chars = sum(len(document.text) for document in documents)
+    return (time.process_time() - since) / max(n_chars, 1)
 
 
 def _makespan(jobs: Sequence[Job], seconds: float, n_workers: int) -> float:
