@@ -26,8 +26,9 @@ from cn_bert.data.rows import build_sequence, filler
 from cn_bert.data.sequences.kind import NO_LABEL, SequenceKind
 from cn_bert.data.steps import Steps
 from cn_bert.micro_batch import MicroBatch
+from corpus_tools.masking.cut import end_to_end
 from corpus_tools.masking.masker import Masker
-from corpus_tools.schema import Ids, Offsets, Spans
+from corpus_tools.schema import Ids
 
 HELD_OUT_SEED: Final = 0
 HELD_OUT_EPOCH: Final = (1 << 32) - 1
@@ -160,37 +161,21 @@ def micro_batch(mixture: Mixture, masker: Masker, rows: Sequence[_Row]) -> Micro
         else:
             plan, number = row
             sequences += (build_sequence(mixture, plan, member) for member in plan.row(number))
-    lengths = np.array([sequence.ids.size for sequence in sequences])
-    bounds = np.concatenate([[0], np.cumsum(lengths)])
-    ids = np.concatenate([sequence.ids for sequence in sequences])
-    drawn = masker.draw_all(
-        ids,
-        np.concatenate([sequence.flags for sequence in sequences]),
-        bounds,
-        _end_to_end([sequence.spans for sequence in sequences], bounds),
-        np.array([sequence.key for sequence in sequences]),
-    )
+    whole, bounds = end_to_end(sequences)
+    keys = np.array([sequence.key for sequence in sequences])
+    drawn = masker.draw_all(whole.ids, whole.flags, bounds, whole.spans, keys)
     positions = np.flatnonzero(drawn.chosen)
     return MicroBatch(
         input_ids=_long(drawn.ids)[None],
         token_type_ids=_long(np.concatenate([sequence.token_types for sequence in sequences]))[None],
-        position_ids=_long(np.arange(bounds[-1]) - np.repeat(bounds[:-1], lengths))[None],
+        position_ids=_long(np.arange(bounds[-1]) - np.repeat(bounds[:-1], np.diff(bounds)))[None],
         cu_seqlens=torch.from_numpy(bounds.astype(np.int32)),
         masked_positions=_long(positions),
-        labels=_long(ids[positions]),
+        labels=_long(whole.ids[positions]),
         cls_positions=_long(bounds[:-1]),
         is_next=_long(np.array([sequence.is_next for sequence in sequences])),
         n_real_tokens=int(bounds[-1]) - n_filler_tokens,
     )
-
-
-def _end_to_end(spans: Sequence[Spans], bounds: Offsets) -> Spans:
-    """Join the spans of sequences; their indexes become those of the whole."""
-    joined = np.concatenate(spans)
-    first = np.repeat(bounds[:-1], [len(of_one) for of_one in spans])
-    joined["start"] += first.astype(np.uint32)
-    joined["end"] += first.astype(np.uint32)
-    return joined
 
 
 def _long(values: Ids) -> Tensor:

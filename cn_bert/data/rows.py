@@ -12,19 +12,17 @@ import numpy.typing as npt
 
 from cn_bert.data.mixture import Mixture, cut_spans
 from cn_bert.data.plan import Plan
-from corpus_tools.schema import NO_SPANS, SPECIAL, Flags, Ids, Spans, id_type
+from corpus_tools.masking.cut import Sequence as MaskedSequence
+from corpus_tools.schema import NO_SPANS, SPECIAL, Spans, id_type
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
-    """`[CLS] A [SEP]`, and ` B [SEP]` where the plan has a second piece."""
+class Sequence(MaskedSequence):
+    """`[CLS] A [SEP]`, and ` B [SEP]` where the plan has a second piece.
 
-    ids: Ids
-    """[L]"""
-    flags: Flags
-    """The shard's, and SPECIAL alone on [CLS] and [SEP]. A word that a piece cuts has no start in it. [L]"""
-    spans: Spans
-    """Counted from [CLS] and cut at the edges of the pieces."""
+    A word that a piece cuts has no start in it; spans are cut at the edges of the pieces.
+    """
+
     token_types: npt.NDArray[np.uint8]
     """0 up to the first [SEP], then 1. [L]"""
     is_next: int

@@ -6,7 +6,7 @@ masking sees no more of them than of these. Letters: T tokens of B sequences end
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +62,7 @@ def stretch_of(document: EncodedDocument, start: int, end: int) -> EncodedDocume
     return EncodedDocument(document.id, document.source, document.ids[start:end], document.flags[start:end], spans)
 
 
-def end_to_end(sequences: list[Sequence]) -> tuple[Sequence, Offsets]:
+def end_to_end(sequences: Collection[Sequence]) -> tuple[Sequence, Offsets]:
     """Lay sequences behind each other, as `Masker.draw_all` takes them.
 
     Args:
