@@ -145,8 +145,8 @@ class _Run:
         # Without a lock: a worker that is killed while it holds one would block all others for good. A sum that is
         # lost now and then shows in the progress line alone.
         self.board: _Board = CONTEXT.RawArray("q", 4)
-        self.jobs = plan.jobs
-        found = {job.number: finished(self.order.folder, job.number, self.order.key) for job in self.jobs}
+        self.jobs, key = plan.jobs, self.order.key
+        found = {job.number: finished(self.order.folder, job.number, key) for job in self.jobs}
         self.done = {number: record for number, record in found.items() if record}
         self.bytes = sum(job.split.n_bytes for job in self.jobs if job.number not in self.done)
 

@@ -14,7 +14,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,6 +32,8 @@ STOP_SECONDS: Final = 30.0
 """Granted to running tasks that are cancelled; then their processes are ended."""
 VISIBLE_SECONDS: Final = 90.0
 """Granted to a network file system to show here what another node has written: it keeps names for a minute."""
+
+_QUIET: Final = {"logging_level": logging.WARNING, "log_to_driver": False}
 
 
 def _ray() -> Any:
@@ -53,23 +55,29 @@ def connected(settings: BuildSettings) -> Iterator[None]:
     if ray.is_initialized():  # by the program that calls us
         yield
         return
-    address = settings.ray_address or os.environ.get("RAY_ADDRESS")
-    here = {"num_cpus": settings.n_workers, "include_dashboard": False}
+    on_terminate = signal.getsignal(signal.SIGTERM)
     # Ray reports on its use to its makers, unless this says otherwise; nobody was asked.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    on_terminate = signal.getsignal(signal.SIGTERM)
     try:
-        if address and ":" in address:  # Ray itself would try for many minutes
-            host, _, port = address.rpartition("/")[2].rpartition(":")
-            socket.create_connection((host, port), ANSWER_SECONDS).close()
-        ray.init(address or "local", logging_level=logging.WARNING, log_to_driver=False, **({} if address else here))
-    except (OSError, ray.exceptions.RayError) as error:
-        raise SettingsError(f"ray_address: no Ray cluster answers at {address}. Begin one: ray start --head") from error
-    try:
+        if address := settings.ray_address or os.environ.get("RAY_ADDRESS"):
+            _connect(ray, address)
+        else:
+            ray.init("local", num_cpus=settings.n_workers, include_dashboard=False, **_QUIET)
         yield
     finally:
         ray.shutdown()
-        signal.signal(signal.SIGTERM, on_terminate)  # Ray has put its own there
+        with suppress(ValueError):  # in a thread, where Ray has not put its own handler either
+            signal.signal(signal.SIGTERM, on_terminate)
+
+
+def _connect(ray: Any, address: str) -> None:
+    try:
+        if ":" in address:  # Ray itself would try for many minutes
+            host, _, port = address.rpartition("/")[2].rpartition(":")
+            socket.create_connection((host, port), ANSWER_SECONDS).close()
+        ray.init(address, **_QUIET)
+    except (OSError, ray.exceptions.RayError) as error:
+        raise SettingsError(f"ray_address: no Ray cluster answers at {address}. Begin one: ray start --head") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +98,7 @@ class RayTasks:
         ray = _ray()
         task = ray.remote(num_cpus=1, max_retries=RETRIES)(_write_shard)
         order = ray.put(self.order)
-        left, running, died = deque(jobs), dict[Any, Job](), list[Job]()
+        left, running, died = deque(jobs), dict[Any, Job](), list[str]()
         try:
             while left or running:
                 while left and len(running) < (self.order.settings.workers or len(jobs)):
@@ -104,8 +112,8 @@ class RayTasks:
                         record = ray.get(reference)
                     except ray.exceptions.RayTaskError as error:
                         raise error.cause from error
-                    except ray.exceptions.RayError:
-                        died.append(job)
+                    except ray.exceptions.RayError as error:
+                        died.append(f"{job.name} ({type(error).__name__})")
                         continue
                     self._see(record)
                     yield job, record
@@ -113,7 +121,7 @@ class RayTasks:
             _cancel(ray, [*running])
             raise
         if died:
-            raise died_at([job.name for job in died])
+            raise died_at(died)
 
     def _see(self, record: ShardRecord) -> None:
         path = self.order.folder / record.shard.file

@@ -18,19 +18,16 @@ from rich.progress import Progress as Bar
 
 from corpus_tools import summary
 from corpus_tools.audit import audit
-from corpus_tools.build import BuildPlan, plan_build, run_build
-from corpus_tools.build_folder import examine
+from corpus_tools.build import plan_build, run_build
+from corpus_tools.build_printed import amount, print_build, print_next, print_plan
 from corpus_tools.build_report import corpus_page
 from corpus_tools.build_settings import BuildSettings, ListFile, make_segmenter
-from corpus_tools.build_work import Job
 from corpus_tools.commonest import commonest
 from corpus_tools.console import ProgressLine
 from corpus_tools.dedup import DedupSettings, find_duplicates
-from corpus_tools.drop_list import DropList
 from corpus_tools.encode.train import extend_vocabulary, train_vocabulary
 from corpus_tools.encode.vocabulary import Vocabulary, load_vocabulary
 from corpus_tools.errors import DataError, OutputError, SettingsError
-from corpus_tools.estimate import estimate
 from corpus_tools.export import build_form
 from corpus_tools.export.run import check_free, export
 from corpus_tools.files import list_lines
@@ -40,15 +37,14 @@ from corpus_tools.merge import merge, plan_merge
 from corpus_tools.phrases import PhraseSettings, mine_phrases
 from corpus_tools.preview_page import preview_html
 from corpus_tools.preview_terminal import preview
-from corpus_tools.printed import MOST_LISTED, print_headline, print_rows, print_stats
-from corpus_tools.progress import Progress, duration
+from corpus_tools.printed import print_headline, print_rows, print_stats
+from corpus_tools.progress import Progress
 from corpus_tools.report import save_page
 from corpus_tools.scratch import refuse_existing
 from corpus_tools.segment import word_starts
-from corpus_tools.shards.manifest import REJECTS, Manifest, Part
+from corpus_tools.shards.manifest import Part
 from corpus_tools.shards.read import open_shards
 from corpus_tools.shards.verify import verify
-from corpus_tools.shards.write import finished
 from corpus_tools.storage import locked
 from corpus_tools.text.filters import Filters
 from corpus_tools.text.inputs import ReadSettings, find_inputs
@@ -70,7 +66,7 @@ def run_vocab(args: Namespace) -> int:
     old = load_vocabulary(args.extend, args.cased) if args.extend else None
     words = [(line.strip(), f"{path}:{n}") for path in args.add for n, line in list_lines(path) if line.strip()]
     if args.dry_run:
-        print(f"would read {_amount(splits)} and write at most {args.size:,} entries to {out}")
+        print(f"would read {amount(splits)} and write at most {args.size:,} entries to {out}")
         return 0
     dropped = Counter[str]()
     texts = _texts(splits, read, dropped)
@@ -110,11 +106,11 @@ def run_build_verb(args: Namespace) -> int:
     """Build a shard folder, or say what would be built."""
     plan = plan_build(_build_settings(args))
     if args.dry_run:
-        _say_plan(plan)
+        print_plan(plan)
         return 0
     with ProgressLine[Progress]() as progress:
         manifest = run_build(plan, progress)
-    _say_build(manifest, plan, progress.last)
+    print_build(manifest, plan, progress.last)
     return 0
 
 
@@ -127,7 +123,7 @@ def run_merge(args: Namespace) -> int:
     with ProgressLine[str]() as progress:
         manifest = merge(plan, args.out, progress)
     print_headline(manifest)
-    _say_next(args.out)
+    print_next(args.out)
     return 0
 
 
@@ -188,81 +184,6 @@ def list_file(text: str) -> ListFile:
     """Take `[KIND=]FILE` apart. A file whose own name holds `=` is meant where it exists."""
     kind, equals, path = text.partition("=")
     return (kind, path) if equals and kind and "/" not in kind and not Path(text).is_file() else (None, text)
-
-
-def _say_plan(plan: BuildPlan) -> None:
-    folder, settings = Path(plan.settings.out), plan.settings
-    if examine(folder, plan.identity, settings.part) is not None:
-        print(f"{folder}: this build is finished; nothing would be done")
-        return
-    left = [job for job in plan.jobs if not finished(folder, job.number, plan.order.key)]
-    vocabulary = plan.parts.encoder.vocabulary
-    kinds = ", ".join(f"{visible(name)} ({mark})" for name, mark in plan.parts.encoder.kinds)
-    print_rows(
-        [
-            ("read", _amount(plan.splits)),
-            ("write", f"{len(plan.jobs)} shards to {folder}, {len(plan.jobs) - len(left)} of them done already"),
-            *([("part", f"{settings.part} of {len(plan.splits)} shards")] if settings.part else []),
-            ("vocabulary", f"{vocabulary.size:,} entries, lower case {'on' if vocabulary.lower_case else 'off'}"),
-            ("segmenter", f"{settings.segmenter}, {len(settings.dictionaries)} user dictionaries"),
-            ("kinds", kinds or "none"),
-            ("workers", min(settings.n_workers, len(left))),
-        ]
-    )
-    print()
-    for job in left[:MOST_LISTED]:
-        split = job.split
-        print(f"  shard {job.number}: {visible(split.file.name)} from line {split.first_line}, {split.n_bytes:,} bytes")
-    if len(left) > MOST_LISTED:
-        print(f"  ... and {len(left) - MOST_LISTED} more")
-    _say_estimate(plan, left)
-
-
-def _say_estimate(plan: BuildPlan, left: Sequence[Job]) -> None:
-    made = estimate(plan, left)
-    amounts = made.amounts
-    print(f"\nestimate, from {made.sampled:,} documents and {made.read:.0%} of what is left to read")
-    print_rows(
-        [
-            ("documents", f"{amounts.documents:,.0f}"),
-            *((f"dropped: {reason}", f"{n:,.0f}") for reason, n in sorted(amounts.dropped.items())),
-            ("tokens", f"{amounts.tokens:,.0f}, give or take {made.error:.0%}"),
-            ("bytes of the shards", f"{amounts.bytes:,.0f}"),
-            ("time", f"{duration(made.seconds)} with {plan.settings.n_workers} processors free"),
-            ("memory of a worker", f"{made.memory / (1 << 20):,.0f} MiB"),
-            *((f"not in it: {visible(name)}", "its size is not known beforehand") for name in made.left_out),
-        ]
-    )
-
-
-def _amount(splits: Sequence[Split]) -> str:
-    n_files = len({split.file.name for split in splits})
-    return f"{n_files} files, {sum(split.n_bytes for split in splits):,} bytes as stored"
-
-
-def _say_build(manifest: Manifest, plan: BuildPlan, last: Progress | None) -> None:
-    print_headline(manifest)
-    if last is None:
-        print("\nThe build was finished already; nothing was done.")
-    elif last.documents:
-        speed = f"{last.tokens / last.seconds:,.0f} tokens a second with {plan.settings.n_workers} workers"
-        print(f"\nThis run: {last.documents:,} documents in {last.seconds:,.1f} s, {speed}")
-    if plan.settings.drop:
-        _say_unused(plan.settings.drop, Path(plan.settings.out, REJECTS))
-    if (part := manifest.part) is None:
-        _say_next(plan.settings.out)
-    else:
-        print(f"\nnext, when all parts are built: corpus-tools merge PART... --out DIR    (this is part {part})")
-
-
-def _say_unused(drop: str, rejects: Path) -> None:
-    named = DropList(drop)
-    if unused := named.unused(rejects):
-        print(f"\n{unused:,} of {len(named):,} lines of {drop} name no document that was read")
-
-
-def _say_next(folder: str) -> None:
-    print(f"\nnext: corpus-tools preview {folder} --masking wwm --n 3    (and open {folder}/report.html)")
 
 
 def run_preview(args: Namespace) -> int:
@@ -387,7 +308,7 @@ def _say_list_plan(args: Namespace, splits: Sequence[Split], n_workers: int) -> 
     if args.json:
         _print_json({"out": args.out, "bytes": sum(split.n_bytes for split in splits), "parts": len(splits)})
     else:
-        print_rows([("read", _amount(splits)), ("write", args.out), ("workers", min(n_workers, len(splits)))])
+        print_rows([("read", amount(splits)), ("write", args.out), ("workers", min(n_workers, len(splits)))])
     return 0
 
 

@@ -41,7 +41,7 @@ class ProgressLine(Generic[State]):
     def __call__(self, state: State) -> None:
         self.last = state
         if self._status:
-            self._status.update(Text(str(state)))
+            self._status.update(Text(str(state), no_wrap=True, overflow="ellipsis"))
         elif time.monotonic() - self._said >= PLAIN_SECONDS:
             self._said = time.monotonic()
             print(state, file=sys.stderr, flush=True)

@@ -84,7 +84,8 @@ class Workers(Generic[Job, Result]):
         A job whose worker dies gets its second try when all others are done, alone: most likely memory was short.
 
         Raises:
-            OutOfMemoryError: a worker died at the second try too; the message names the jobs, all others are done.
+            OutOfMemoryError: a worker died at the second try too; the message names the jobs, all others are done. Or
+                more workers died than there are at a time, before one job was done.
             Whatever `start`, `work` or `tick` raises, at once.
         """
         once: list[Job] = []
@@ -92,11 +93,11 @@ class Workers(Generic[Job, Result]):
         yield from self._share_out(jobs, self.count, once)
         yield from self._share_out(once, 1, twice)
         if twice:
-            raise died_at([self.name(job) for job in twice])
+            raise died_at([self.name(job) for job in jobs if job in twice])
 
     def _share_out(self, jobs: Sequence[Job], count: int, died: list[Job]) -> Iterator[tuple[Job, Result]]:
         """Do jobs, `count` at a time; those whose worker died are put into `died`."""
-        left = deque(jobs)
+        left, n_done = deque(jobs), 0
         running: dict[Connection, Job] = {}
         with self._crew() as crew:
             while left or running:
@@ -114,9 +115,12 @@ class Workers(Generic[Job, Result]):
                     except (EOFError, ConnectionResetError):
                         died.append(job)
                         crew.pop(pipe).join()
+                        if not n_done and len(died) > self.count:
+                            raise died_at([self.name(each) for each in died]) from None
                         continue
                     if error is not None:
                         raise error
+                    n_done += 1
                     yield job, result
 
     def _hire(self, crew: dict[Connection, BaseProcess]) -> Connection:
@@ -144,11 +148,11 @@ class Workers(Generic[Job, Result]):
 
 
 def died_at(names: Sequence[str]) -> OutOfMemoryError:
-    """Return the error of a run that is done but for these jobs: their worker died at every try."""
+    """Return the error of a run whose workers died at these jobs, whatever it did."""
     named = "; ".join(names[:MAX_NAMED]) + (f"; and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else "")
     return OutOfMemoryError(
-        f"{named}: the worker process died at every try, most likely because memory ran out. All else is done: run the "
-        "same command with fewer --workers to try these again"
+        f"{named}: the worker process died at every try, most likely because memory ran out. What is done stays done: "
+        "run the same command with fewer --workers to go on"
     )
 
 

@@ -29,15 +29,12 @@ class Progress:
         return self.seconds * (self.bytes - self.bytes_read) / self.bytes_read
 
     def __str__(self) -> str:
-        speed = self.tokens / self.seconds if self.seconds else 0.0
-        parts = [
-            f"{self.shards_done} of {self.shards} shards",
-            f"{self.documents:,} documents",
-            f"{self.tokens:,} tokens",
-            f"{speed:,.0f} tokens a second",
-        ]
+        """Write it as one line, what is asked for most often first: a narrow terminal shows no more."""
+        parts = [f"{self.shards_done} of {self.shards} shards"]
         if self.seconds_left is not None:
             parts += [f"{self.bytes_read / self.bytes:.0%}", f"{duration(self.seconds_left)} left"]
+        speed = self.tokens / self.seconds if self.seconds else 0.0
+        parts += [f"{speed:,.0f} tokens a second", f"{self.documents:,} documents", f"{self.tokens:,} tokens"]
         return " · ".join(parts)
 
 

@@ -8,8 +8,6 @@ import lzma
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-import pyarrow as pa
-
 from corpus_tools.errors import RefusedError
 
 PACKED: Final = (".gz", ".xz", ".zst")
@@ -111,5 +109,7 @@ def _open(packed: BinaryIO, suffix: str) -> io.BufferedIOBase:
             return lzma.LZMAFile(packed)
         case ".zst":
             # Not the package `zstandard`: at the end of a cut-off file it says nothing.
+            import pyarrow as pa  # tens of milliseconds, and `cn-bert --help` opens no file
+
             return cast(io.BufferedIOBase, pa.CompressedInputStream(pa.PythonFile(packed, "r"), "zstd"))
     raise AssertionError(suffix)

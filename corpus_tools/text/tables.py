@@ -33,9 +33,7 @@ def table_rows(file: InputFile, text_field: str, span_field: str) -> Iterator[Ro
             raise DataError(
                 f"{file.name}: no column '{text_field}'. It has: {', '.join(names)}. Name one: --text-field"
             )
-        columns = (
-            _values(batch.column(name)) if name in names else itertools.repeat(None) for name in wanted
-        )
+        columns = (_values(batch.column(name)) if name in names else itertools.repeat(None) for name in wanted)
         yield from zip(*columns)  # noqa: B905 - a missing column repeats None without end
 
 

@@ -120,9 +120,10 @@ def test_a_users_error_comes_out_once_with_its_node(settings, cluster, nodes, vo
 
 
 @pytest.mark.slow
-def test_without_an_address_a_cluster_of_this_machine_is_begun_and_ended(settings, tmp_path):
+def test_without_an_address_a_cluster_of_this_machine_is_begun_and_ended(settings, tmp_path, monkeypatch):
     import ray
 
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
     build(replace(settings, workers=1))
     assert not ray.is_initialized()
     assert bytes_of(settings.out) == local_bytes(settings, tmp_path / "local")

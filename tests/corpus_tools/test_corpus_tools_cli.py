@@ -15,7 +15,7 @@ from corpus_tools.cli import main
 from corpus_tools.commands import list_file
 from corpus_tools.encode.vocabulary import load_vocabulary
 
-VERBS = ["vocab", "build", "preview", "audit", "stats", "verify", "export", "dedup", "phrases", "segment"]
+VERBS = ["vocab", "build", "merge", "preview", "audit", "stats", "verify", "export", "dedup", "phrases", "segment"]
 
 
 @pytest.fixture

@@ -59,6 +59,13 @@ def test_jobs_that_kill_their_workers_twice_are_named_when_all_others_are_done(t
     assert [tries(tmp_path, f"ok {n}") for n in (1, 2, 3)] == [1, 1, 1]
 
 
+def test_a_run_whose_workers_die_at_everything_gives_up(tmp_path):
+    jobs = [f"dies {n}" for n in range(20)]
+    with pytest.raises(OutOfMemoryError, match="the worker process died"):
+        list(workers(tmp_path).run(jobs))
+    assert len(list(tmp_path.glob("dies_*"))) < 6
+
+
 def test_a_job_without_memory_gets_its_second_try_too(tmp_path):
     assert dict(workers(tmp_path).run(["needs memory once", "ok"]))["needs memory once"][1] == 2
 
