@@ -31,6 +31,8 @@ READ_CHARS: Final = 1 << 20
 """Of the documents that are read at a place, about. At all places together that is some 180 MB of Chinese text."""
 ENCODE_CHARS: Final = 1 << 14
 """Of those that are encoded, about; of a longer document only its beginning is."""
+START_SECONDS: Final = 1.0
+"""To import, load tables and start workers, and to write the report at the end."""
 LEAST_ERROR: Final = 0.01
 """Where not everything was encoded."""
 
@@ -128,7 +130,7 @@ def estimate(plan: BuildPlan, jobs: Sequence[Job]) -> Estimate:
     amounts.seconds += amounts.chars * _seconds_a_char(work, chosen)
     return Estimate(
         amounts=amounts,
-        seconds=_makespan(known, amounts.seconds, plan.settings.n_workers),
+        seconds=START_SECONDS + _makespan(known, amounts.seconds, plan.settings.n_workers),
         memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         error=max(LEAST_ERROR, _error(samples) / max(amounts.tokens, 1)),
         sampled=len(chosen),
