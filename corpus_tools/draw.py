@@ -7,7 +7,8 @@ pseudorandom number generators"), whose plain 64-bit arithmetic any language rep
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +48,7 @@ def bits(key: Key, count: int) -> npt.NDArray[np.uint64]:
     return _mix(np.uint64(state_of(key)) + _GAMMA64 * np.arange(1, count + 1, dtype=np.uint64))
 
 
-def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def _mix(x: States) -> States:
     x = (x ^ (x >> np.uint64(30))) * _FIRST64
     x = (x ^ (x >> np.uint64(27))) * _SECOND64
     return x ^ (x >> np.uint64(31))
@@ -94,9 +95,5 @@ def uniform(state: np.uint64, number: int) -> float:
     return float(mixed(state + _GAMMA64 * np.uint64(number + 1)) >> np.uint64(11)) * _UNIT
 
 
-@compiled
-def mixed(x: np.uint64) -> np.uint64:
-    """Return the hash of a 64-bit word; for compiled code."""
-    x = (x ^ (x >> np.uint64(30))) * _FIRST64
-    x = (x ^ (x >> np.uint64(27))) * _SECOND64
-    return x ^ (x >> np.uint64(31))
+mixed: Final[Callable[[np.uint64], np.uint64]] = compiled(cast("Callable[[np.uint64], np.uint64]", _mix))
+"""The hash of one 64-bit word; for compiled code."""

@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from corpus_tools.errors import DiskError, OutputError
+from corpus_tools.errors import OutputError
 from corpus_tools.schema import Offsets
-from corpus_tools.storage import replace_whole, temporary_beside
+from corpus_tools.storage import disk_errors, replace_whole, temporary_beside
 
 Array = npt.NDArray[Any]
 
@@ -154,12 +154,3 @@ def write_list(path: Path, lines: Iterable[str]) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink()
-
-
-@contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Name what could not be written."""
-    try:
-        yield
-    except OSError as error:
-        raise DiskError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -45,6 +45,19 @@ def replace_whole(temporary: Path, target: Path) -> None:
     sync(target.parent)
 
 
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Name what could not be written. Only around writing: what reading raises is told elsewhere.
+
+    Raises:
+        DiskError: instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DiskError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all.
 

@@ -20,10 +20,9 @@ import pyarrow as pa
 
 from corpus_tools.encode.counts import Counts
 from corpus_tools.encode.encoder import Encoded
-from corpus_tools.errors import DiskError
 from corpus_tools.schema import Offsets, shard_schema
 from corpus_tools.shards.manifest import ShardEntry, shard_name
-from corpus_tools.storage import replace_whole, sha256_file, temporary_beside, write_json
+from corpus_tools.storage import disk_errors, replace_whole, sha256_file, temporary_beside, write_json
 from corpus_tools.text.read import Reject
 
 BATCH_TOKENS: Final = 1 << 20
@@ -86,11 +85,11 @@ def write_shard(folder: Path, number: int, key: str, vocabulary_size: int, made:
         schema = shard_schema(vocabulary_size)
         writer = pa.ipc.new_file(arrow, schema)
         for group in _regroup(_set_aside(made, rejects, counts, dropped)):
-            with _disk_errors(path):
+            with disk_errors(path):
                 writer.write_batch(record_batch(group, schema))
             rows += sum(len(batch.names) for batch in group)
             tokens += sum(len(batch.ids) for batch in group)
-        with _disk_errors(path):
+        with disk_errors(path):
             writer.close()
     entry = ShardEntry(path.name, rows, tokens, path.stat().st_size, sha256_file(path))
     of_rejects = sha256_file(rejects_path(folder, number))
@@ -103,7 +102,7 @@ def _set_aside(made: Iterable[Encoded], rejects: BinaryIO, counts: Counts, dropp
     """Pass the batches on; write the rejects out and sum up the counts on the way."""
     for batch in made:
         for reject in batch.rejects:
-            with _disk_errors(Path(rejects.name)):
+            with disk_errors(Path(rejects.name)):
                 rejects.write(reject_line(reject))
             dropped[reject.reason] += 1
         counts.add(batch.counts)
@@ -175,11 +174,11 @@ def _end_to_end(bounds: list[Offsets]) -> npt.NDArray[np.int32]:
 def _whole(path: Path) -> Iterator[BinaryIO]:
     """Open a file that gets its name only once it is written and flushed."""
     temporary = temporary_beside(path)
-    with _disk_errors(path):
+    with disk_errors(path):
         file = temporary.open("wb")
     try:
         yield file
-        with _disk_errors(path):
+        with disk_errors(path):
             file.close()
             replace_whole(temporary, path)
     finally:
@@ -187,12 +186,3 @@ def _whole(path: Path) -> Iterator[BinaryIO]:
             file.close()
         with suppress(OSError):
             temporary.unlink()
-
-
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    """Name the file that could not be written. Only around writing: what reading raises is told elsewhere."""
-    try:
-        yield
-    except OSError as error:
-        raise DiskError(f"{path}: cannot be written: {error.strerror or error}") from error

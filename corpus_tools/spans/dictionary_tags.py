@@ -6,7 +6,6 @@ A word's tag is the one in the dictionary, not `jieba.posseg`'s, which is a seco
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,28 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from corpus_tools.compiled import compiled
-from corpus_tools.double_array import NOWHERE, ROOT, double_array, step, symbol_of
+from corpus_tools.double_array import NOWHERE, ROOT, step, symbol_of
 from corpus_tools.errors import SettingsError
 from corpus_tools.jieba_dictionary import checked_paths, dictionaries_hash, dictionary_tags
 from corpus_tools.schema import WORD, Flags, Offsets
+from corpus_tools.spans.entries import Entries
 from corpus_tools.spans.found import Found
 from corpus_tools.table_cache import cached
 from corpus_tools.text.batch import TextBatch
 
 DEFAULT_TAGS: Final = ("nr", "ns", "nt", "nz")
 """Persons, places, bodies and other proper names."""
-
-
-@dataclass(frozen=True, slots=True)
-class TaggedWords:
-    """The words as a trie of N cells."""
-
-    cells: npt.NDArray[np.int32]
-    """[N, 2]"""
-    symbols: npt.NDArray[np.uint16]
-    """[code points]"""
-    kinds: npt.NDArray[np.int32]
-    """The kind of the word that ends at a state, NOWHERE where none does. [N]"""
 
 
 class DictionaryTags:
@@ -59,13 +47,11 @@ class DictionaryTags:
         self.fingerprint: Final = f"dictionary_tags-1-{','.join(tags)}-{dictionaries_hash(paths)}"
         wanted = {tag: number for number, (tag, _) in enumerate(self.kinds)}
 
-        def make() -> TaggedWords:
-            kind_of = {w: wanted[tag] for w, tag in dictionary_tags(paths).items() if tag in wanted and len(w) > 1}
-            trie = double_array(list(kind_of))
-            kinds = np.array([*kind_of.values(), NOWHERE], np.int32)[trie.key_at]
-            return TaggedWords(trie.cells, trie.symbols, kinds)
+        def make() -> Entries:
+            tags_of = dictionary_tags(paths).items()
+            return Entries.of({word: wanted[tag] for word, tag in tags_of if tag in wanted and len(word) > 1})
 
-        self._words = cached(TaggedWords, self.fingerprint, make)
+        self._words = cached(Entries, self.fingerprint, make)
 
     def find(self, batch: TextBatch, marks: Flags) -> Found:
         """Return the tagged words; none is ever rejected. marks [C]"""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -16,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from corpus_tools.compiled import compiled
-from corpus_tools.double_array import NOWHERE, ROOT, double_array, step, symbol_of
+from corpus_tools.double_array import NOWHERE, ROOT, step, symbol_of
 from corpus_tools.errors import DataError, SettingsError
 from corpus_tools.files import PACKED, damage_named, list_lines, open_bytes
 from corpus_tools.schema import Flags, Offsets
+from corpus_tools.spans.entries import Entries
 from corpus_tools.spans.found import Found
 from corpus_tools.table_cache import cached
 from corpus_tools.text.batch import TextBatch
@@ -32,18 +32,6 @@ MAX_ENTRY_CHARS: Final = 200
 """A longer entry is no name and no phrase: the file is something else."""
 
 _CHUNK: Final = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Entries:
-    """The entries as a trie of N cells."""
-
-    cells: npt.NDArray[np.int32]
-    """[N, 2]"""
-    symbols: npt.NDArray[np.uint16]
-    """[code points]"""
-    kinds: npt.NDArray[np.int32]
-    """The kind of the entry that ends at a state, NOWHERE where none does. [N]"""
 
 
 class Lexicon:
@@ -115,9 +103,7 @@ class Lexicon:
                     number_of.setdefault(self._simplifier.text(entry)[0] if self._simplifier else entry, number)
             if not n_entries:
                 raise DataError(f"{path}: holds no entry. Put one on each line")
-        trie = double_array(list(number_of))
-        kinds = np.array([*number_of.values(), NOWHERE], np.int32)[trie.key_at]
-        return Entries(trie.cells, trie.symbols, kinds)
+        return Entries.of(number_of)
 
     def _entry(self, line: str, path: str | Path, number: int) -> str:
         """Return the entry of a line, "" where it has none."""
