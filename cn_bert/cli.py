@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   cn-bert doctor
   cn-bert demo
   cn-bert show bert_wwm --set masking.rate=0.2
+  cn-bert estimate bert_wwm --data data/zhwiki --price 12.5
   cn-bert pretrain bert_wwm --data data/zhwiki --out runs/wwm --nproc 2 --set model=tiny
   deepspeed --num_gpus 8 --module cn_bert pretrain bert_wwm --data data/zhwiki --out runs/wwm
   cn-bert finetune chnsenticorp --model runs/wwm/export --data data/chnsenticorp --out runs/csc --seeds 5
@@ -69,9 +70,11 @@ def build_parser() -> argparse.ArgumentParser:
     _add_demo(verbs)
     _add_recipes(verbs)
     _add_show(verbs)
+    _add_estimate(verbs)
     _add_pretrain(verbs)
     _add_export(verbs)
     _add_verify(verbs)
+    _add_report(verbs)
     add_commands(verbs)
     return parser
 
@@ -184,6 +187,7 @@ def _add_pretrain(verbs: Verbs) -> None:
     parser.add_argument("--out", metavar="RUN", type=Path, required=True, help="folder of the run")
     parser.add_argument("--nproc", metavar="N", type=int, help="start N ranks on this machine")
     parser.add_argument("--max-steps", metavar="N", type=int, help="stop after step N of the run; changes no schedule")
+    parser.add_argument("--from-step", metavar="N", type=int, help="go on from step N's checkpoint, not the newest")
     parser.add_argument("--deepspeed_config", "--deepspeed-config", metavar="FILE", help="a DeepSpeed JSON file")
     parser.add_argument("--deepspeed", action="store_true", help=argparse.SUPPRESS)  # habit of DeepSpeed's users
     parser.add_argument("--local_rank", type=int, help=argparse.SUPPRESS)
@@ -202,13 +206,13 @@ def _pretrain(args: argparse.Namespace) -> int:
     for option in ("nproc", "max_steps"):
         if getattr(args, option) is not None and getattr(args, option) < 1:
             raise UsageError(f"--{option.replace('_', '-')} {getattr(args, option)}: at least 1")
-    if args.nproc is not None and args.nproc > 1 and "RANK" not in os.environ and not args.dry_run:
+    if _wants_ranks(args) and not args.dry_run:
         return _start_ranks(args)
     name_accelerator()
     from cn_bert.training.engine import end_ranks
     from cn_bert.training.run import Request, pretrain
 
-    request = Request(args.out, tuple(args.data), args.max_steps, args.deepspeed_config)
+    request = Request(args.out, tuple(args.data), args.max_steps, args.deepspeed_config, args.from_step)
     if args.dry_run:
         from cn_bert.training.outlook import outlook
 
@@ -218,7 +222,25 @@ def _pretrain(args: argparse.Namespace) -> int:
         pretrain(loaded, request)
     finally:
         end_ranks()
+    if os.environ.get("RANK", "0") == "0":
+        _write_page(args.out)
     return 0
+
+
+def _write_page(run: Path) -> None:
+    """Write the page about a run that has ended. The run is done: what goes wrong here is said and is no failure."""
+    from cn_bert.report.write import PAGE, write_report
+
+    try:
+        write_report(run, run / PAGE)
+    except UserError as error:
+        print(f"cn-bert: no page about the run: {error}", file=sys.stderr)
+    else:
+        print(f"the page about the run: {run / PAGE}", file=sys.stderr)
+
+
+def _wants_ranks(args: argparse.Namespace) -> bool:
+    return args.nproc is not None and args.nproc > 1 and "RANK" not in os.environ
 
 
 def _start_ranks(args: argparse.Namespace) -> int:
@@ -235,26 +257,62 @@ def _start_ranks(args: argparse.Namespace) -> int:
     return run_ranks(rest, args.nproc, free_port())
 
 
+def _add_estimate(verbs: Verbs) -> None:
+    parser = _verb(verbs, "estimate", "say what a run will take, from a few timed steps; nothing is written")
+    parser.add_argument("recipe", metavar="RECIPE", help="a name of `cn-bert recipes`, or a YAML file")
+    parser.add_argument("--data", metavar="DIR", action="append", default=[], help="shard folder; may be repeated")
+    parser.add_argument("--nproc", metavar="N", type=int, help="start N ranks on this machine")
+    parser.add_argument("--deepspeed_config", "--deepspeed-config", metavar="FILE", help="a DeepSpeed JSON file")
+    parser.add_argument("--price", metavar="P", type=float, help="of an hour of all ranks, to say what it will cost")
+    parser.add_argument("--local_rank", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_set(parser)
+    parser.set_defaults(func=_estimate)
+
+
+def _estimate(args: argparse.Namespace) -> int:
+    from cn_bert.config import load_recipe
+
+    loaded = load_recipe(args.recipe, args.set)
+    if args.nproc is not None and args.nproc < 1:
+        raise UsageError(f"--nproc {args.nproc}: at least 1")
+    if args.price is not None and args.price < 0:
+        raise UsageError(f"--price {args.price:g}: at least 0")
+    if _wants_ranks(args):
+        return _start_ranks(args)
+    name_accelerator()
+    from cn_bert.training.engine import end_ranks
+    from cn_bert.training.estimate import estimate
+    from cn_bert.training.run import Request
+
+    request = Request(Path(), tuple(args.data), deepspeed_config=args.deepspeed_config)
+    try:
+        found = estimate(loaded, request, args.price)
+    finally:
+        end_ranks()
+    if os.environ.get("RANK", "0") == "0":
+        _print_json(found.to_json()) if args.json else print(found)
+    return 0
+
+
 def _add_export(verbs: Verbs) -> None:
     parser = _verb(verbs, "export", "write a run's newest checkpoint as a transformers model folder")
     parser.add_argument("run_folder", metavar="RUN", type=Path)
     parser.add_argument("--out", metavar="DIR", type=Path, required=True)
+    parser.add_argument("--step", metavar="N", type=int, help="export step N's checkpoint, not the newest")
     parser.add_argument("--dry-run", action="store_true", help="say which checkpoint would be exported")
     parser.set_defaults(func=_export)
 
 
 def _export(args: argparse.Namespace) -> int:
     name_accelerator()
-    from cn_bert.training import checkpoint
-    from cn_bert.training.export import CHECKPOINTS, export
+    from cn_bert.training.export import choose_checkpoint, export
 
     if args.dry_run:
-        step, faults = checkpoint.newest(args.run_folder / CHECKPOINTS)
-        print(
-            "\n".join([*faults, "no checkpoint yet" if step is None else f"would export step {step:,} to {args.out}"])
-        )
+        step, faults = choose_checkpoint(args.run_folder, args.step)
+        print("\n".join([*faults, f"would export step {step:,} to {args.out}"]))
         return 0
-    step = export(args.run_folder, args.out)
+    step = export(args.run_folder, args.out, step=args.step)
     print(f"exported step {step:,} to {args.out}", file=sys.stderr)
     return 0
 
@@ -267,21 +325,51 @@ def _add_verify(verbs: Verbs) -> None:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    name_accelerator()
     from cn_bert.training import checkpoint
-    from cn_bert.training.export import CHECKPOINTS
-    from corpus_tools.errors import MissingInputError, UnverifiedError
+    from corpus_tools.errors import UnverifiedError
 
-    folder = args.run_folder / CHECKPOINTS
-    found = {step: checkpoint.verify(folder / f"step-{step}") for step in checkpoint.steps(folder)}
+    folder = args.run_folder / checkpoint.CHECKPOINTS
+    found = {step: checkpoint.verify(checkpoint.at(folder, step)) for step in checkpoint.steps(folder)}
     if not found:
         raise MissingInputError(f"{folder}: no checkpoint")
     if args.json:
         _print_json({f"step-{step}": faults for step, faults in found.items()})
     else:
         for step, faults in found.items():
-            print(f"step-{step}: {'whole' if not faults else '; '.join(faults)}")
-    return UnverifiedError.exit_code if any(found.values()) else 0
+            print(f"step-{step}: {'; '.join(faults) or 'sound'}")
+    return UnverifiedError.exit_code if found[max(found)] else 0
+
+
+def _add_report(verbs: Verbs) -> None:
+    parser = _verb(verbs, "report", "write one page about a run: curves, and its model on held-out text")
+    parser.add_argument("run_folder", metavar="RUN", type=Path)
+    parser.add_argument("--out", metavar="FILE", type=Path, help="the page (default: RUN/report.html)")
+    parser.add_argument("--rows", metavar="N", type=int, default=200, help="held-out rows to look at (default: 200)")
+    parser.add_argument(
+        "--data", metavar="DIR", action="append", default=[], help="where the run's shards are now; may be repeated"
+    )
+    parser.add_argument("--json", action="store_true", help="print what it says of held-out text as one JSON object")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be written")
+    parser.set_defaults(func=_report)
+
+
+def _report(args: argparse.Namespace) -> int:
+    if args.rows < 1:
+        raise UsageError(f"--rows {args.rows}: at least 1")
+    name_accelerator()
+    from cn_bert.report.write import PAGE, look_ahead, write_report
+
+    out = args.out or args.run_folder / PAGE
+    if args.dry_run:
+        print(look_ahead(args.run_folder, out))
+        return 0
+    said = write_report(args.run_folder, out, max_rows=args.rows, data=args.data)
+    if args.json:
+        _print_json(said)
+    elif "missing" in said:
+        print(f"cn-bert: nothing on held-out text: {said['missing']}", file=sys.stderr)
+    print(f"the page about the run: {out}", file=sys.stderr)
+    return 0
 
 
 def _print_json(value: object) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cn_bert.settings import Settings, explain, parse_change, put
+from cn_bert.stage_settings import ObjectiveSettings, StageSettings, differ
 from corpus_tools import configs
 from corpus_tools.errors import SettingsError, nearest
 from corpus_tools.masking import masking_settings
@@ -21,9 +22,11 @@ AXES: Final = ("model", "sequences", "masking", "schedule")
 OPTIMIZER_RATES: Final[Mapping[str, Callable[[int], float]]] = {
     "adamw": lambda rows: 1e-4,
     "lamb": lambda rows: 1.25e-3 * (rows / 2048) ** 0.5,
+    "muon": lambda rows: 1e-4,
 }
-"""Peak learning rate an optimizer brings along, by the rows of a step. BERT's for AdamW; for LAMB the square-root rule
-of its paper (arXiv:1904.00962: 1.25e-3 at 2,048 rows), so 1.4e-3 at BERT-wwm's 2,560 rows and 5.4e-4 at its 384."""
+"""Peak learning rate an optimizer brings along, by the rows of a step. BERT's for AdamW, and for Muon, whose steps are
+scaled to AdamW's size so that they can share a rate; for LAMB the square-root rule of its paper (arXiv:1904.00962:
+1.25e-3 at 2,048 rows), so 1.4e-3 at BERT-wwm's 2,560 rows and 5.4e-4 at its 384."""
 
 
 class ModelSettings(Settings):
@@ -47,23 +50,11 @@ class ModelSettings(Settings):
         return self
 
 
-class ObjectiveSettings(Settings):
-    """A loss and its weight in the sum."""
-
-    name: str
-    weight: Annotated[float, Field(gt=0)] = 1.0
-
-
-def _differ(objectives: list[ObjectiveSettings] | None) -> list[ObjectiveSettings] | None:
-    if objectives and len({objective.name for objective in objectives}) < len(objectives):
-        raise ValueError("an objective stands twice")
-    return objectives
-
-
 class OptimizerSettings(Settings):
     """The update rule. Biases and LayerNorm weights are never decayed."""
 
-    name: Literal["adamw", "lamb"] = "adamw"
+    name: Literal["adamw", "lamb", "muon"] = "adamw"
+    """muon: for the matrices of the encoder's layers; all else is AdamW's, as are betas and eps."""
     peak_lr: Annotated[float | None, Field(gt=0)] = None
     """None: the optimizer's own, OPTIMIZER_RATES."""
     betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)] = [0.9, 0.999]
@@ -79,28 +70,27 @@ class ScheduleSettings(Settings):
     warmup_steps: Annotated[int | None, Field(ge=0)] = None
     """None: `warmup_share` of the run."""
     warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    decay: Literal["linear", "constant"] = "linear"
-    """linear meets 0 one step after the run's last."""
+    decay: Literal["linear", "cosine", "wsd", "constant"] = "linear"
+    """What follows warm-up. wsd (warm-up, stable, decay) stays at the peak and falls in a straight line at the end. All
+    but constant meet 0 one step after the run's last."""
+    decay_share: Annotated[float | None, Field(gt=0, le=1)] = None
+    """Share of the run that wsd falls over; None: 0.1. Of wsd only."""
 
-
-class StageSettings(Settings):
-    """Steps of one shape. A step is `batch_rows` rows of `row_tokens` over all ranks."""
-
-    steps: Annotated[int, Field(ge=1)]
-    row_tokens: Annotated[int, Field(ge=8)]
-    batch_rows: Annotated[int, Field(ge=1)]
-    masking: dict[str, Any] | None = None
-    """None: the recipe's; a name is looked up under configs/masking."""
-    objectives: list[ObjectiveSettings] | None = None
-    """None: the recipe's."""
-
-    _objectives_differ = field_validator("objectives")(_differ)
+    @model_validator(mode="after")
+    def _share_of_wsd(self) -> ScheduleSettings:
+        if self.decay_share is not None and self.decay != "wsd":
+            raise ValueError(f"decay_share is of decay wsd, and decay is {self.decay}; leave it out")
+        return self
 
 
 class CheckpointSettings(Settings):
     every_steps: Annotated[int, Field(ge=1)] = 1000
     keep: Annotated[int, Field(ge=1)] = 2
     """How many of the newest are kept."""
+    every_minutes: Annotated[float | None, Field(gt=0)] = None
+    """A checkpoint also when the last is so old, as the first rank's clock tells. None: by steps alone."""
+    keep_every_steps: Annotated[int | None, Field(ge=1)] = None
+    """Checkpoints of its multiples are never removed. None: `keep` alone decides."""
 
 
 class LogSettings(Settings):
@@ -140,12 +130,15 @@ class Recipe(Settings):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     micro_rows: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     """Rows a rank computes at once. Changes memory, and which units dropout hits; nothing else."""
+    activation_checkpointing: bool = False
+    """Keep the input of each encoder layer alone and compute the layer again in the backward pass. Changes memory and
+    time, nothing else."""
     seed: Annotated[int, Field(ge=0)] = 0
     checkpoint: CheckpointSettings = CheckpointSettings()
     log: LogSettings = LogSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
 
-    _objectives_differ = field_validator("objectives")(_differ)
+    _objectives_differ = field_validator("objectives")(differ)
 
     @model_validator(mode="after")
     def _rows_fit_positions(self) -> Recipe:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from cn_bert.layout import Layout
+
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
@@ -18,8 +20,8 @@ class MicroBatch:
     """Segment of each token. [1, T]"""
     position_ids: Tensor
     """Counted from 0 in each sequence. [1, T]"""
-    cu_seqlens: Tensor
-    """Where each sequence begins, and T; int32. [S + 1]"""
+    layout: Layout
+    """Where each sequence begins."""
     masked_positions: Tensor
     """Which tokens are predicted. [M]"""
     labels: Tensor
@@ -37,4 +39,6 @@ class MicroBatch:
         for name, value in moved.items():
             if isinstance(value, Tensor):
                 moved[name] = value.to(device, non_blocking=True)
+            elif isinstance(value, Layout):
+                moved[name] = value.to(device)
         return MicroBatch(**moved)

@@ -24,6 +24,9 @@ MOST_POINTS: Final = 1000
 _WIDTH, _HEIGHT = 800, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 14, 46
 
+_MARK_LETTER: Final = 7
+"""Pixels that a letter of a mark's name takes, about."""
+
 _BARS_WIDTH, _BARS_HEIGHT = 440, 230
 _BARS_LEFT, _BARS_BOTTOM = 34, 42
 _BAR_LABEL_WIDTH: Final = 32
@@ -52,7 +55,8 @@ def line_chart(
         series: name to points. Names stand in the legend, in this order.
         x_label: stands under the x axis.
         y_label: stands above the y axis.
-        marks: name to x, drawn as upright dashed lines: where a run was resumed.
+        marks: name to x, drawn as upright dashed lines: where a run was resumed. A name that would run into the one
+            before is shown where the mouse rests on its line.
 
     Returns:
         An SVG element; a remark instead where no point is finite.
@@ -70,7 +74,7 @@ def line_chart(
         "svg",
         _grid(x_axis, [x for x in x_ticks if x_axis.low <= x <= x_axis.high], y_axis, y_ticks),
         _labels(x_label, y_label),
-        *(_mark(name, x_axis.at(x), y_axis) for name, x in (marks or {}).items() if x_axis.low <= x <= x_axis.high),
+        *_marks(marks or {}, x_axis, y_axis),
         *(_line(split, x_axis, y_axis, COLOURS[n % len(COLOURS)]) for n, split in enumerate(runs.values())),
         viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
         role="img",
@@ -194,11 +198,25 @@ def _labels(x_label: str, y_label: str) -> Html:
     )
 
 
-def _mark(name: str, x: float, y_axis: _Axis) -> Html:
-    return join(
-        tag("line", x1=x, x2=x, y1=y_axis.start, y2=y_axis.end, class_="mark"),
-        tag("text", name, x=x + 4, y=y_axis.end + 10, class_="label"),
-    )
+def _marks(marks: Mapping[str, float], x_axis: _Axis, y_axis: _Axis) -> list[Html]:
+    drawn = []
+    free = 0.0
+    for name, x in sorted(marks.items(), key=lambda mark: mark[1]):
+        if x_axis.low <= x <= x_axis.high:
+            at = x_axis.at(x)
+            width = _MARK_LETTER * len(name)
+            left = min(at + 4, _WIDTH - width)
+            labelled = left >= free
+            free = left + width if labelled else free
+            drawn.append(_mark(name, at, left if labelled else None, y_axis))
+    return drawn
+
+
+def _mark(name: str, x: float, label_at: float | None, y_axis: _Axis) -> Html:
+    line = tag("line", tag("title", name), x1=x, x2=x, y1=y_axis.start, y2=y_axis.end, class_="mark")
+    if label_at is None:
+        return line
+    return join(line, tag("text", name, x=round(label_at, 1), y=y_axis.end + 10, class_="label"))
 
 
 def _line(split: Sequence[Points], x_axis: _Axis, y_axis: _Axis, colour: str) -> Html:

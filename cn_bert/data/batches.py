@@ -2,14 +2,14 @@
 
 Rank r of W takes rows r, r + W, ... of a step. All of a step is made before its first forward, so its counts are known
 when its losses are divided. What a sequence holds and how it is masked depends on (seed, epoch, sequence number)
-alone: not on rank, `micro_rows`, or what was asked for before. Letters: T tokens and S sequences of a micro-batch, M
-masked tokens of it.
+alone, and on the step where a stage's masking rate moves: not on rank, `micro_rows`, or what was asked for before.
+Letters: T tokens and S sequences of a micro-batch, M masked tokens of it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from cn_bert.data.rows import Sequence as PlannedSequence
 from cn_bert.data.rows import build_sequence, filler
 from cn_bert.data.sequences.kind import NO_LABEL, SequenceKind
 from cn_bert.data.steps import Steps
+from cn_bert.layout import Layout
 from cn_bert.micro_batch import MicroBatch
 from corpus_tools.masking.cut import end_to_end
 from corpus_tools.masking.masker import Masker
@@ -34,7 +35,7 @@ HELD_OUT_SEED: Final = 0
 HELD_OUT_EPOCH: Final = (1 << 32) - 1
 """Key of the held-out rows and their masks: the same for every run, whatever its seed, so that runs compare."""
 
-_Row = tuple[Plan, int] | None
+Row = tuple[Plan, int] | None
 """A row of a plan; None: a filler."""
 
 
@@ -57,18 +58,25 @@ class StepData:
     Args:
         mixture: the documents.
         steps: which rows each step takes.
-        masker: draws the masks.
+        masker_of: what draws the masks of a step.
         micro_rows: rows computed at once; changes memory, never what is computed.
         rank: number of this rank.
         world: number of ranks.
     """
 
     def __init__(
-        self, mixture: Mixture, steps: Steps, masker: Masker, *, micro_rows: int, rank: int = 0, world: int = 1
+        self,
+        mixture: Mixture,
+        steps: Steps,
+        masker_of: Callable[[int], Masker],
+        *,
+        micro_rows: int,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
         self._mixture = mixture
         self._steps = steps
-        self._masker = masker
+        self._masker_of = masker_of
         self._micro_rows = micro_rows
         self._rank = rank
         self._world = world
@@ -77,7 +85,8 @@ class StepData:
         """Make the batch of a step."""
         rows = [(self._steps.plans.plan(epoch), row) for epoch, row in self._steps.rows_of_step(number)]
         mine = _share(rows, self._rank, self._world)
-        batches = [micro_batch(self._mixture, self._masker, some) for some in _cut(mine, self._micro_rows)]
+        masker = self._masker_of(number)
+        batches = [micro_batch(self._mixture, masker, some) for some in _cut(mine, self._micro_rows)]
         return StepBatch(number, batches, count(batches), sum(batch.n_real_tokens for batch in batches))
 
     def iterate(self, first: int, last: int, *, ahead: int = 2) -> Iterator[StepBatch]:
@@ -130,37 +139,37 @@ def held_out_batches(
         folder: where plans are kept.
         rank, world: this rank's number and how many there are; every rank gets as many batches.
     """
-    if not mixture.held_out_documents.size:
-        return
-    plan = make_plan(
-        mixture, kind, seed=HELD_OUT_SEED, epoch=HELD_OUT_EPOCH, row_tokens=row_tokens, folder=folder, part="held_out"
-    )
-    rows = [(plan, row) for row in range(min(plan.n_rows, max_rows))]
+    rows = held_out_rows(mixture, kind, row_tokens=row_tokens, max_rows=max_rows, folder=folder)
     for some in _cut(_share(rows, rank, world), micro_rows):
         yield micro_batch(mixture, masker, some)
 
 
-def _share(rows: Sequence[_Row], rank: int, world: int) -> list[_Row]:
+def held_out_rows(
+    mixture: Mixture, kind: SequenceKind, *, row_tokens: int, max_rows: int, folder: Path
+) -> list[tuple[Plan, int]]:
+    """List the first rows of the held-out documents; none where the mixture holds none out."""
+    if not mixture.held_out_documents.size:
+        return []
+    plan = make_plan(
+        mixture, kind, seed=HELD_OUT_SEED, epoch=HELD_OUT_EPOCH, row_tokens=row_tokens, folder=folder, part="held_out"
+    )
+    return [(plan, row) for row in range(min(plan.n_rows, max_rows))]
+
+
+def _share(rows: Sequence[Row], rank: int, world: int) -> list[Row]:
     """Take rows rank, rank + world, ..., filled up so that every rank has as many."""
     mine = list(rows[rank::world])
     return mine + [None] * (-(-len(rows) // world) - len(mine))
 
 
-def _cut(rows: Sequence[_Row], size: int) -> Iterator[Sequence[_Row]]:
+def _cut(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:
     return (rows[begin : begin + size] for begin in range(0, len(rows), size))
 
 
-def micro_batch(mixture: Mixture, masker: Masker, rows: Sequence[_Row]) -> MicroBatch:
-    """Gather the sequences of some rows, lay them end to end, and mask each by its own key."""
-    sequences: list[PlannedSequence] = []
-    n_filler_tokens = 0
-    for row in rows:
-        if row is None:
-            sequences.append(filler(mixture))
-            n_filler_tokens += sequences[-1].ids.size
-        else:
-            plan, number = row
-            sequences += (build_sequence(mixture, plan, member) for member in plan.row(number))
+def micro_batch(mixture: Mixture, masker: Masker, rows: Sequence[Row]) -> MicroBatch:
+    """Lay the sequences of some rows end to end, and mask each by its own key."""
+    sequences = list(sequences_of(mixture, rows))
+    n_filler_tokens = rows.count(None) * filler(mixture).ids.size
     whole, bounds = end_to_end(sequences)
     keys = np.array([sequence.key for sequence in sequences])
     drawn = masker.draw_all(whole.ids, whole.flags, bounds, whole.spans, keys)
@@ -169,13 +178,23 @@ def micro_batch(mixture: Mixture, masker: Masker, rows: Sequence[_Row]) -> Micro
         input_ids=_long(drawn.ids)[None],
         token_type_ids=_long(np.concatenate([sequence.token_types for sequence in sequences]))[None],
         position_ids=_long(np.arange(bounds[-1]) - np.repeat(bounds[:-1], np.diff(bounds)))[None],
-        cu_seqlens=torch.from_numpy(bounds.astype(np.int32)),
+        layout=Layout.of(bounds),
         masked_positions=_long(positions),
         labels=_long(whole.ids[positions]),
         cls_positions=_long(bounds[:-1]),
         is_next=_long(np.array([sequence.is_next for sequence in sequences])),
         n_real_tokens=int(bounds[-1]) - n_filler_tokens,
     )
+
+
+def sequences_of(mixture: Mixture, rows: Sequence[Row]) -> Iterator[PlannedSequence]:
+    """Yield the sequences of some rows, in the order in which a micro-batch of these rows has them."""
+    for row in rows:
+        if row is None:
+            yield filler(mixture)
+        else:
+            plan, number = row
+            yield from (build_sequence(mixture, plan, member) for member in plan.row(number))
 
 
 def _long(values: Ids) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which rows a step takes: `batch_rows` at a time, running on from epoch to epoch, nothing dropped.
+"""Which rows a step takes: so many at a time, running on from epoch to epoch, nothing dropped.
 
 Where a run stands in its data is one integer, the step. Steps count from 0 within a stage; epochs count through the
 whole run, and a stage begins a new one, so neither order nor masks ever repeat.
@@ -7,7 +7,8 @@ whole run, and a stage begins a new one, so neither order nor masks ever repeat.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -76,22 +77,31 @@ class Steps:
     Args:
         plans: the stage's plans.
         batch_rows: rows of a step, over all ranks.
+        rising: rows of each of the first steps, where they have fewer.
         first_epoch: the epoch that step 0 begins.
     """
 
-    def __init__(self, plans: Plans, *, batch_rows: int, first_epoch: int = 0) -> None:
+    def __init__(self, plans: Plans, *, batch_rows: int, rising: Sequence[int] = (), first_epoch: int = 0) -> None:
         self.plans = plans
         self.batch_rows = batch_rows
         self.first_epoch = first_epoch
+        self._before = list(accumulate(rising, initial=0))
+        """Rows that the steps before each of the first ones have taken."""
+
+    def rows_before(self, step: int) -> int:
+        """Return how many rows the steps before this one take."""
+        rising = min(step, len(self._before) - 1)
+        return self._before[rising] + (step - rising) * self.batch_rows
 
     def rows_of_step(self, step: int) -> list[tuple[int, int]]:
-        """List the rows of a step as (epoch, row of its plan). [batch_rows]"""
-        left, epoch = step * self.batch_rows, self.first_epoch
+        """List the rows of a step as (epoch, row of its plan)."""
+        left, epoch = self.rows_before(step), self.first_epoch
+        n_rows = self.rows_before(step + 1) - left
         while left >= self.plans.n_rows(epoch):
             left -= self.plans.n_rows(epoch)
             epoch += 1
         rows = self._from(epoch, left)
-        return [next(rows) for _ in range(self.batch_rows)]
+        return [next(rows) for _ in range(n_rows)]
 
     def _from(self, epoch: int, row: int) -> Iterator[tuple[int, int]]:
         while True:
@@ -101,7 +111,7 @@ class Steps:
 
     def epochs_used(self, steps: int) -> int:
         """Return how many epochs the first `steps` steps touch; the next stage begins after them."""
-        left, n_epochs = steps * self.batch_rows, 0
+        left, n_epochs = self.rows_before(steps), 0
         while left > 0:
             left -= self.plans.n_rows(self.first_epoch + n_epochs)
             n_epochs += 1

@@ -42,3 +42,13 @@ def build_model(settings: ModelSettings, vocabulary_size: int, pad_id: int, drop
     config._attn_implementation = IMPLEMENTATION
     model: PreTrainedModel = family.pretraining(config)
     return model
+
+
+def checkpoint_activations(model: PreTrainedModel) -> None:
+    """Make each encoder layer keep its input alone and compute the rest again in the backward pass.
+
+    Dropout and autocast are as they were the first time, so losses and gradients stay the same.
+    """
+    # transformers 5.23 renames the method and will drop the old name; 5.17 has that one alone.
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-    from cn_bert.config import ObjectiveSettings
     from cn_bert.micro_batch import MicroBatch
+    from cn_bert.stage_settings import ObjectiveSettings
 
 
 class Objective(Protocol):

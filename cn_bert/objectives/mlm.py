@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+
+from cn_bert.objectives.vocabulary_loss import vocabulary_loss
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -24,7 +25,6 @@ class Mlm:
 
     def loss(self, model: PreTrainedModel, hidden: Tensor, batch: MicroBatch) -> tuple[Tensor, Tensor]:
         """Sum over the masked tokens. hidden [T, D]"""
-        chosen = hidden.index_select(0, batch.masked_positions)
-        logits = model.cls.predictions(chosen).float()
-        total = cross_entropy(logits, batch.labels, reduction="sum")
-        return total, (logits.detach().argmax(-1) == batch.labels).sum()
+        head = model.cls.predictions
+        chosen = head.transform(hidden.index_select(0, batch.masked_positions))
+        return vocabulary_loss(chosen, head.decoder.weight, head.decoder.bias, batch.labels)

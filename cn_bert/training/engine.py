@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from cn_bert.config import Recipe, flatten
 from cn_bert.launch import free_port
 from cn_bert.training.optim import NEEDS_REAL_SHAPES
 from corpus_tools.configs import configs_root
-from corpus_tools.errors import MissingInputError, SettingsError
+from corpus_tools.errors import MissingInputError, SettingsError, UserError
 
 AUTO: Final = "auto"
 OURS: Final = (
@@ -33,8 +33,17 @@ OURS: Final = (
     "torch_autocast",
     "data_efficiency",
     "compression_training",
+    "activation_checkpointing",
 )
 """Sections of a DeepSpeed file that a recipe decides; one of them in the file would be a second, silent truth."""
+
+
+class FirstRankError(UserError):
+    """The first rank met an error that only it can tell of."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("the first rank could not go on; its own message says why")
+        self.exit_code = exit_code
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,23 @@ class Ranks:
     def said_by_first(self, number: int) -> int:
         """Return the first rank's number on every rank."""
         return int(self.sum(torch.tensor([number if self.first else 0], device=self.device)))
+
+    def done_by_first(self, act: Callable[[], int]) -> int:
+        """Have the first rank act and return its number on every rank; where it fails, every rank ends with its code.
+
+        Raises:
+            UserError: on the first rank what went wrong there, on the others that it did.
+        """
+        number, code, error = 0, 0, None
+        if self.first:
+            try:
+                number = act()
+            except UserError as raised:
+                code, error = raised.exit_code, raised
+        number, code = self.sum(torch.tensor([number, code], device=self.device)).tolist()
+        if code:
+            raise error or FirstRankError(code)
+        return int(number)
 
     def wait(self) -> None:
         """Return when every rank has come here."""

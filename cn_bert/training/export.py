@@ -18,34 +18,51 @@ from cn_bert.models import build_model
 from cn_bert.training import checkpoint
 from cn_bert.training.log import read_log
 from cn_bert.training.run_folder import read_recipe
+from cn_bert.training.snapshot import load
 from corpus_tools.encode.vocabulary import load_vocabulary
 from corpus_tools.errors import DiskError, MissingInputError, OutputError
 from corpus_tools.storage import replace_whole, write_text
 
-CHECKPOINTS = "checkpoints"
 TOKENIZER = "tokenizer"
 
 
-def export(run: Path, out: Path, *, replace: bool = False) -> int:
-    """Write the newest checkpoint of a run as a transformers model folder.
+def choose_checkpoint(run: Path, step: int | None) -> tuple[int, list[str]]:
+    """Choose the checkpoint of a step, or the newest sound one where no step is named.
+
+    Returns:
+        Its step; and why newer ones were passed over.
+
+    Raises:
+        MissingInputError: the run has no checkpoint.
+        UnverifiedError: that of the step is not sound, or none is.
+    """
+    folder = run / checkpoint.CHECKPOINTS
+    if step is not None:
+        return checkpoint.wanted(folder, step), []
+    found, faults = checkpoint.newest(folder)
+    if found is None:
+        raise MissingInputError(f"{folder}: no checkpoint yet")
+    return found, faults
+
+
+def export(run: Path, out: Path, *, step: int | None = None, replace: bool = False) -> int:
+    """Write a checkpoint of a run as a transformers model folder.
 
     Args:
         run: the run's folder.
         out: the folder to make: config.json, model.safetensors, the tokenizer and a model card.
+        step: which; None: the newest sound one.
         replace: whether an older export there gives way; anything else never does.
 
     Returns:
         The step that was exported.
 
     Raises:
-        MissingInputError: the run has no checkpoint.
-        UnverifiedError: none of its checkpoints is whole.
+        MissingInputError, UnverifiedError: see `choose_checkpoint`.
         OutputError: `out` exists.
         DiskError: the disk is full or refuses.
     """
-    step, _ = checkpoint.newest(run / CHECKPOINTS)
-    if step is None:
-        raise MissingInputError(f"{run / CHECKPOINTS}: no checkpoint yet")
+    step, _ = choose_checkpoint(run, step)
     if out.exists() and not (replace and (out / "config.json").is_file()):
         raise OutputError(f"{out}: exists. Remove it, or choose another --out")
     recipe = read_recipe(run)
@@ -79,7 +96,7 @@ def _let_others_read(folder: Path) -> None:
 
 def load_trained(run: Path, recipe: Recipe, step: int) -> tuple[PreTrainedModel, Mapping[str, Any]]:
     """Build a run's model with the weights of a checkpoint, attending the ordinary way; and the checkpoint's state."""
-    found = checkpoint.load(run / CHECKPOINTS, step)
+    found = load(run / checkpoint.CHECKPOINTS, step)
     vocabulary = load_vocabulary(str(run / TOKENIZER))
     model = build_model(recipe.model, vocabulary.size, vocabulary.pad_id, recipe.dropout)
     model.set_attn_implementation("sdpa")

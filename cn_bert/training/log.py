@@ -7,9 +7,11 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from corpus_tools.errors import DiskError
+
+LOG: Final = "log.jsonl"
 
 
 class RunLog:
@@ -24,7 +26,7 @@ class RunLog:
         if not speak:
             return
         folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / "log.jsonl"
+        self._path = folder / LOG
         _end_last_line(self._path)
         self.begun = self._path.is_file() and self._path.stat().st_size > 0
         if tensorboard:
@@ -80,12 +82,14 @@ def _open_board(folder: Path, say: Any) -> Any:
 
 
 def progress_line(step: int, last: int, values: Mapping[str, float], seconds_left: float) -> str:
-    """Format a report for the console: `step 120/1000  loss 7.312  mlm 21.4 %  18,220 tok/s  left 0:12:34`."""
+    """Format a report for the console: `step 120/1,000  loss 7.3120  mlm 21.4%  lr 1.00e-04  18,220 tok/s  mfu 41.3%
+    left 0:12:34`."""
     parts = [f"step {step:,}/{last:,}", f"loss {values['loss']:.4f}"]
     parts += [
         f"{key.removesuffix('_accuracy')} {value:.1%}" for key, value in values.items() if key.endswith("_accuracy")
     ]
-    parts += [f"lr {values['lr']:.2e}", f"{values['tokens_per_second']:,.0f} tok/s", f"left {clock(seconds_left)}"]
+    parts += [f"lr {values['lr']:.2e}", f"{values['tokens_per_second']:,.0f} tok/s", f"mfu {values['mfu']:.1%}"]
+    parts += [f"left {clock(seconds_left)}"]
     return "  ".join(parts)
 
 

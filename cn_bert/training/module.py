@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from cn_bert.models.packed import Layout
+from cn_bert.models.dropout import quicken_dropout
 
 if TYPE_CHECKING:
     from cn_bert.micro_batch import MicroBatch
@@ -27,6 +27,8 @@ class PretrainingModule(nn.Module):
         self.model = model
         self.compute = compute
         """What matrix products are computed in: float32 or bfloat16."""
+        quicken_dropout(model)
+        model.base_model.embeddings.register_forward_hook(_in_compute_precision)
 
     def forward(
         self, batch: MicroBatch, objectives: Sequence[Objective], scales: Mapping[str, float]
@@ -54,7 +56,13 @@ class PretrainingModule(nn.Module):
             input_ids=batch.input_ids,
             token_type_ids=batch.token_type_ids,
             position_ids=batch.position_ids,
-            layout=Layout.of(batch.cu_seqlens),
+            layout=batch.layout,
         )
         hidden: Tensor = output.last_hidden_state[0]
         return hidden
+
+
+def _in_compute_precision(module: nn.Module, inputs: object, embedded: Tensor) -> Tensor:
+    """Have what runs from layer to layer in the precision of the products; else each of them would copy it first."""
+    device = embedded.device.type
+    return embedded.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else embedded

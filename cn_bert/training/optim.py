@@ -1,13 +1,13 @@
-"""Optimizers, with weight decay where it belongs."""
+"""Optimizers, each parameter under the rule and the weight decay that fit it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import AdamW, Muon, Optimizer
 
 from cn_bert.config import OptimizerSettings
 
@@ -55,24 +55,62 @@ class Lamb(Optimizer):
         parameter.sub_(update.mul_(ratio), alpha=group["lr"])
 
 
-NEEDS_REAL_SHAPES: Final = frozenset({"lamb"})
+class MuonWithAdamW(Optimizer):
+    """Muon for the matrices of the encoder's layers and AdamW for the rest, as one optimizer.
+
+    Groups and states are those of the two inside: a rate set here is theirs, and a state read here is theirs.
+
+    Muon makes the momentum of a matrix orthogonal before it steps, which needs the matrix whole, so it runs at ZeRO
+    stage 0 only. Its steps are scaled to the size AdamW's have, so one rate does for both.
+
+    Sources: Keller Jordan, kellerjordan.github.io/posts/muon, for the rule, which is torch's own here; Liu et al. 2025,
+    arXiv:2502.16982, for its weight decay and scale.
+    """
+
+    def __init__(self, muon: Muon, adamw: AdamW) -> None:
+        super().__init__([*muon.param_groups, *adamw.param_groups], {})  # torch keeps the very groups it is given
+        self._parts = (muon, adamw)
+        for part in self._parts:
+            part.state = self.state
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Update every parameter that has a gradient."""
+        for part in self._parts:
+            part.step()  # type: ignore[no-untyped-call]
+
+
+NEEDS_REAL_SHAPES: Final = frozenset({"lamb", "muon"})
 """Optimizers that are wrong over the flat tensors of ZeRO stages 1 and above."""
 
 
 def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> Optimizer:
     """Build a recipe's optimizer over a model's parameters, each in its own shape. The rate is set before each step."""
-    groups = parameter_groups(model, settings.weight_decay)
+    hidden: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            (hidden if settings.name == "muon" and is_hidden_matrix(name, parameter) else others).append(parameter)
+    groups = parameter_groups(others, settings.weight_decay)
     beta1, beta2 = settings.betas
     if settings.name == "lamb":
         return Lamb(groups, lr=0.0, betas=(beta1, beta2), eps=settings.eps)
-    return AdamW(groups, lr=0.0, betas=(beta1, beta2), eps=settings.eps, fused=True)
+    adamw = AdamW(groups, lr=0.0, betas=(beta1, beta2), eps=settings.eps, fused=True)
+    if settings.name == "adamw":
+        return adamw
+    decay = settings.weight_decay
+    muon = Muon(hidden, lr=0.0, weight_decay=decay, momentum=0.95, nesterov=True, adjust_lr_fn="match_rms_adamw")
+    return MuonWithAdamW(muon, adamw)
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
+    """Say whether a parameter is a matrix of the encoder's layers; those of embeddings and heads are not."""
+    return parameter.ndim == 2 and ".encoder." in name
+
+
+def parameter_groups(parameters: Sequence[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
     """Split parameters into those that are decayed and those that are not: vectors, so biases and LayerNorm weights."""
-    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
     return [
-        {"params": matrices, "weight_decay": weight_decay, "decays": True},
-        {"params": vectors, "weight_decay": 0.0, "decays": False},
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay, "decays": True},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, "decays": False},
     ]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -17,14 +16,17 @@ import torch
 
 from cn_bert.config import Loaded, Recipe
 from cn_bert.data.mixture import Mixture, open_mixture
-from cn_bert.models import build_model
-from cn_bert.models.packed import probe
+from cn_bert.models import build_model, checkpoint_activations
+from cn_bert.models.probe import probe
 from cn_bert.models.start import load_start
-from cn_bert.training import checkpoint
+from cn_bert.training.checkpoint import CHECKPOINTS
 from cn_bert.training.engine import Ranks, fill_ds_config, make_engine, read_ds_config, start_ranks
-from cn_bert.training.export import CHECKPOINTS, TOKENIZER, export
-from cn_bert.training.log import RunLog, clock, progress_line
+from cn_bert.training.export import TOKENIZER, export
+from cn_bert.training.keeper import Keeper
+from cn_bert.training.log import RunLog, progress_line
 from cn_bert.training.loop import Outcome, train_step
+from cn_bert.training.machine import versions
+from cn_bert.training.meter import Meter
 from cn_bert.training.module import PretrainingModule
 from cn_bert.training.optim import build_optimizer
 from cn_bert.training.precision import DTYPES, resolve_precision
@@ -32,8 +34,7 @@ from cn_bert.training.run_folder import RECIPE, check_folder, fill_recipe, read_
 from cn_bert.training.schedule import learning_rate, stage_of
 from cn_bert.training.score import commonest_token, score
 from cn_bert.training.stage import Stage, Stages
-from cn_bert.training.states import States, gather_states, restore_states
-from corpus_tools.errors import DataError, NotFiniteError, SettingsError, StoppedError
+from corpus_tools.errors import SettingsError, StoppedError
 from corpus_tools.storage import locked
 
 PLANS: Final = "plans"
@@ -52,6 +53,8 @@ class Request:
     max_steps: int | None = None
     """Stop after this step of the run, with no change to any schedule."""
     deepspeed_config: str | None = None
+    from_step: int | None = None
+    """Go on from this step's checkpoint and no other; None: from the newest that is sound."""
 
 
 def pretrain(loaded: Loaded, request: Request) -> None:
@@ -68,9 +71,9 @@ def pretrain(loaded: Loaded, request: Request) -> None:
         begun = check_folder(request.out, recipe)
         run = Run(recipe, mixture, request, ranks)
         ranks.wait()  # nobody writes before everybody has looked
-        if ranks.first and (not begun or run.found is None):  # before its first checkpoint its data may change
+        if ranks.first and (not begun or run.keeper.step is None):  # before its first checkpoint its data may change
             _claim(request.out, loaded.name, recipe)
-        with run.stoppable():
+        with closing(run.keeper), run.stoppable():
             run.train()
         if ranks.first:
             step = export(request.out, request.out / EXPORT, replace=True)
@@ -111,16 +114,6 @@ def _claim(out: Path, name: str, recipe: Recipe) -> None:
     save_recipe(out, name, recipe)
 
 
-def _check_finite(states: States, step: int) -> None:
-    """Refuse to write what the loss has not told yet: an update that spoiled the weights. Ranks agree, as states do."""
-    for name, value in {**states.weights, **states.moments}.items():
-        if not bool(value.isfinite().all()):
-            raise NotFiniteError(
-                f"step {step}: {name} holds what is no number, so no checkpoint is written; older ones are untouched. "
-                "Lower optimizer.peak_lr"
-            )
-
-
 @dataclass
 class Run:
     """The state of a run between two steps."""
@@ -140,42 +133,36 @@ class Run:
         self.log = RunLog(out, tensorboard=recipe.log.tensorboard, speak=ranks.first)
         ds_config = fill_ds_config(read_ds_config(self.request.deepspeed_config), recipe, ranks.world)
         self.stages = Stages(recipe, self.mixture, out / PLANS, ranks.device)
-        self.found = self._newest(out / CHECKPOINTS)
-        self.module = PretrainingModule(self._model().to(ranks.device), DTYPES[recipe.precision])
+        self.keeper = Keeper(out / CHECKPOINTS, recipe, ranks, self.log)
+        begun = self.keeper.choose(self.request.from_step)
+        self.module = PretrainingModule(self._model(begun).to(ranks.device), DTYPES[recipe.precision])
+        if recipe.activation_checkpointing:
+            checkpoint_activations(self.module.model)
         probe(self.module.model.base_model, self.mixture.vocabulary.size)
         self.engine = make_engine(self.module, build_optimizer(self.module, recipe.optimizer), ds_config)
         self.commonest = commonest_token(self.mixture, out / PLANS) if ranks.first else 0
         self.last = min(self.request.max_steps or recipe.total_steps, recipe.total_steps)
-        if self.found is not None:
-            self._resume(self.found)
+        if begun is not None:
+            self._resume(begun)
         elif self.log.begun:  # it ended before its first checkpoint
             self.log.write(resumed_from=0, ranks=ranks.world)
+        self.meter = Meter(recipe, self.mixture.vocabulary.size, ranks)
+        self.log.write(**self.meter.about(), versions=versions())
         self.log.say(self._headline())
 
-    def _newest(self, folder: Path) -> int | None:
-        """Let the first rank choose the checkpoint for all: ranks that each chose for themselves could differ."""
-        step, faults = checkpoint.newest(folder) if self.ranks.first else (None, [])
-        for fault in faults:
-            self.log.say(f"WARNING: {fault}; an older checkpoint is used")
-        chosen = self.ranks.said_by_first(-1 if step is None else step)
-        return None if chosen < 0 else chosen
-
-    def _model(self) -> Any:
+    def _model(self, begun: int | None) -> Any:
         recipe, vocabulary = self.recipe, self.mixture.vocabulary
         torch.manual_seed(recipe.seed)
-        if recipe.start_from and self.found is None:
+        if recipe.start_from and begun is None:
             return load_start(recipe.start_from, recipe.model, vocabulary.id_of, recipe.dropout, self.log.say)
         return build_model(recipe.model, vocabulary.size, vocabulary.pad_id, recipe.dropout)
 
     def _resume(self, step: int) -> None:
-        found = checkpoint.load(self.request.out / CHECKPOINTS, step)
-        if found.state["data"] != self.mixture.fingerprint:
-            raise DataError(
-                f"{self.request.out}: this run was begun on other data ({found.state['data'][:12]}, now "
-                f"{self.mixture.fingerprint[:12]}). Give the old shards to go on, or another --out to begin anew"
-            )
-        restore_states(self.engine, found.states, step)
-        self.step, self.tokens = step, found.state["tokens"]
+        number, _ = stage_of(self.recipe, step)
+        state = self.keeper.restore(self.engine, self.stages[number])
+        if self.request.from_step is not None:
+            self.keeper.put_later_aside()
+        self.step, self.tokens = step, state["tokens"]
         self.log.write(resumed_from=step, ranks=self.ranks.world)
         self.log.say(f"going on from step {step:,}")
 
@@ -185,12 +172,13 @@ class Run:
             f"{n_parameters:,} parameters, {self.ranks.world} rank(s) on {self.ranks.device.type}, "
             f"{self.recipe.precision}, {len(self.mixture.training_documents):,} documents, "
             f"{len(self.mixture.held_out_documents):,} held out, steps {self.step:,} to {self.last:,} "
-            f"of {self.recipe.total_steps:,}"
+            f"of {self.recipe.total_steps:,}; mfu is of each rank's {self.meter.peak}"
         )
 
     @contextmanager
     def stoppable(self) -> Iterator[None]:
-        """Turn SIGTERM, SIGINT and SIGUSR1 into a wish to stop after the step; a second one ends at once.
+        """Turn SIGTERM, SIGINT and SIGUSR1 into a wish to stop after the step; a second one ends at once, but for a
+        checkpoint that is being written.
 
         Ctrl-C under DeepSpeed's launcher comes twice, from the terminal and from the launcher: that is one wish.
         """
@@ -222,12 +210,12 @@ class Run:
             stage = self.stages[number]
             n_steps = min(stage.settings.steps - first, self.last - self.step)
             self._train_stage(stage, first, n_steps)
-        if self.found != self.step:
-            self.save()
+        self._save(self.stages[stage_of(self.recipe, self.step)[0]])
+        self.keeper.finish()
 
     def _train_stage(self, stage: Stage, first: int, n_steps: int) -> None:
         """Make steps [first, first + n_steps) of a stage."""
-        since, tokens_then = time.perf_counter(), self.tokens
+        self.meter.restart()
         batches = stage.batches(first, first + n_steps, self.ranks)
         for batch in batches:
             lr = learning_rate(self.recipe, self.step + 1)
@@ -242,37 +230,33 @@ class Run:
             )
             self.step += 1
             self.tokens += outcome.tokens
+            self.meter.add(batch, stage.objectives, outcome.tokens)
             if self._due(self.recipe.log.every_steps):
-                now = time.perf_counter()
-                self._report(outcome, lr, (self.tokens - tokens_then) / (now - since))
-                since, tokens_then = now, self.tokens
+                self._report(outcome, lr)
             if self._due(self.recipe.evaluate.every_steps):
                 self._evaluate(stage)
-                since, tokens_then = time.perf_counter(), self.tokens
-            if self.step % self.recipe.checkpoint.every_steps == 0 and self.step < self.last:
-                self.save()
-            if self._asked_to_stop():
-                if self.found != self.step:  # to write it again would take the good one away first
-                    self.save()
+                self.meter.restart()
+            stop, late = self._wishes()
+            if stop or late or (self.step % self.recipe.checkpoint.every_steps == 0 and self.step < self.last):
+                self._save(stage)
+            if stop:
+                self.keeper.finish()
                 raise StoppedError(f"stopped after step {self.step:,}; the same command goes on from there")
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.last
 
-    def _asked_to_stop(self) -> bool:
-        """Ask all ranks, so that they stop after the same step."""
-        return bool(self.ranks.sum(torch.tensor([int(self._stop)], device=self.ranks.device)))
+    def _wishes(self) -> tuple[bool, bool]:
+        """Say whether a rank was told to stop and whether it is time for a checkpoint, the same after the same step on
+        every rank."""
+        wishes = torch.tensor([int(self._stop), int(self.keeper.late())], device=self.ranks.device)
+        stop, late = self.ranks.sum(wishes).tolist()
+        return bool(stop), bool(late)
 
-    def _report(self, outcome: Outcome, lr: float, tokens_per_second: float) -> None:
-        self.log.write(
-            step=self.step,
-            **outcome.values(),
-            tokens=self.tokens,
-            tokens_per_second=round(tokens_per_second, 1),
-            lr=lr,
-        )
-        left = (self.last - self.step) * (self.tokens / self.step) / tokens_per_second
-        values = {**outcome.values(), "lr": lr, "tokens_per_second": tokens_per_second}
+    def _report(self, outcome: Outcome, lr: float) -> None:
+        values = {**outcome.values(), "tokens": self.tokens, **self.meter.read(), "lr": lr}
+        self.log.write(step=self.step, **values)
+        left = self.meter.seconds_left(self.step, self.last, self.tokens, values["tokens_per_second"])
         self.log.say(progress_line(self.step, self.last, values, left))
 
     def _evaluate(self, stage: Stage) -> None:
@@ -288,28 +272,5 @@ class Run:
                 f"(always the commonest token: {scores['unigram_accuracy']:.2%})"
             )
 
-    def save(self) -> None:
-        """Write a checkpoint of the step just made.
-
-        Raises:
-            NotFiniteError: a weight is no number; nothing was written.
-            DiskError: the disk is full or refuses.
-        """
-        since = time.perf_counter()
-        states = gather_states(self.engine)
-        _check_finite(states, self.step)
-        if self.ranks.first:
-            folder = self.request.out / CHECKPOINTS
-            checkpoint.save(folder, self.step, states, self._state(), self.recipe.checkpoint.keep)
-            self.log.say(f"checkpoint of step {self.step:,} written in {clock(time.perf_counter() - since)}")
-        self.found = self.step
-        self.ranks.wait()
-
-    def _state(self) -> Mapping[str, Any]:
-        packages = ("torch", "transformers", "deepspeed")
-        return {
-            "tokens": self.tokens,
-            "data": self.mixture.fingerprint,
-            "ranks": self.ranks.world,
-            "versions": {name: version(name) for name in packages},
-        }
+    def _save(self, stage: Stage) -> None:
+        self.keeper.save(self.engine, stage, self.step, {"tokens": self.tokens})

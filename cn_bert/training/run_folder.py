@@ -11,13 +11,22 @@ import yaml
 
 from cn_bert.config import Recipe, flatten, recipe_from_dict
 from cn_bert.data.sequences import build_sequences
+from cn_bert.stage_settings import StageSettings
 from corpus_tools import configs
-from corpus_tools.errors import MissingInputError, OutputError
+from corpus_tools.errors import MissingInputError, OutputError, SettingsError
 from corpus_tools.masking import filled_settings
 from corpus_tools.storage import write_text
 
 RECIPE: Final = "recipe.yaml"
-MAY_CHANGE: Final = ("micro_rows", "checkpoint.", "log.", "evaluate.", "data.", "start_from")
+MAY_CHANGE: Final = (
+    "micro_rows",
+    "activation_checkpointing",
+    "checkpoint.",
+    "log.",
+    "evaluate.",
+    "data.",
+    "start_from",
+)
 """Settings a resumed run may change: none of them enters the numbers, but that dropout draws anew for other
 `micro_rows` (or ranks). The data's bytes are compared by fingerprint, so a folder may move; weights are read from a
 checkpoint, so `start_from` is past."""
@@ -29,17 +38,28 @@ def fill_recipe(recipe: Recipe) -> Recipe:
     Raises:
         SettingsError: a masking or sequence setting is unknown or out of range.
     """
-    stages = [
-        stage.model_copy(update={"masking": filled_settings(recipe.stage_masking(stage))}) for stage in recipe.stages
-    ]
     kind = build_sequences(recipe.sequences)
     return recipe.model_copy(
         update={
             "sequences": {"name": recipe.sequences["name"], **asdict(kind)},  # type: ignore[call-overload]
             "masking": filled_settings(recipe.masking),
-            "stages": stages,
+            "stages": [_fill_stage(recipe, number) for number in range(len(recipe.stages))],
         }
     )
+
+
+def _fill_stage(recipe: Recipe, number: int) -> StageSettings:
+    """Fill a stage's masking in. A rate that moves is tried at both ends: what is taken there is taken between them."""
+    stage = recipe.stages[number]
+    masking = filled_settings(recipe.stage_masking(stage))
+    for rate in () if stage.mask_rate is None else (stage.rate_at(0), stage.rate_at(stage.steps - 1)):
+        if "rate" not in masking:
+            raise SettingsError(f"stages.{number}.mask_rate: masking '{masking['name']}' has no rate; leave it out")
+        try:
+            filled_settings({**masking, "rate": rate})
+        except SettingsError as error:
+            raise SettingsError(f"stages.{number}.mask_rate: {error}") from error
+    return stage.model_copy(update={"masking": masking})
 
 
 def save_recipe(run: Path, name: str, recipe: Recipe) -> None:

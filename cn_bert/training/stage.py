@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 
-from cn_bert.config import Recipe, StageSettings
+from cn_bert.config import Recipe
 from cn_bert.data.batches import StepBatch, StepData, held_out_batches
 from cn_bert.data.mixture import Mixture
 from cn_bert.data.sequences import build_sequences
@@ -17,9 +17,10 @@ from cn_bert.data.sequences.kind import SequenceKind
 from cn_bert.data.steps import Plans, Steps
 from cn_bert.micro_batch import MicroBatch
 from cn_bert.objectives import Objective, build_objectives
+from cn_bert.stage_settings import StageSettings
 from cn_bert.training.engine import Ranks
 from corpus_tools.errors import SettingsError
-from corpus_tools.masking import Masker, build_masker
+from corpus_tools.masking import Masker, build_masker, build_masking
 
 MICRO_TOKENS: Final = {"cpu": 4096, "cuda": 32768}
 """Tokens a rank computes at once where micro_rows is auto."""
@@ -33,7 +34,10 @@ class Stage:
     mixture: Mixture
     kind: SequenceKind
     steps: Steps
+    masking: Mapping[str, Any]
+    """Settings of `masker`."""
     masker: Masker
+    """Masks held-out text, whatever the step."""
     objectives: list[Objective]
     micro_rows: int
     plans_folder: Path
@@ -43,12 +47,19 @@ class Stage:
         data = StepData(
             self.mixture,
             self.steps,
-            self.masker,
+            self.masker_of,
             micro_rows=self.micro_rows,
             rank=ranks.rank,
             world=ranks.world,
         )
         return data.iterate(first, last)
+
+    def masker_of(self, step: int) -> Masker:
+        """Return what masks a step of the stage, counted from 0."""
+        rate = self.settings.rate_at(step)
+        if rate is None:
+            return self.masker
+        return replace(self.masker, masking=build_masking({**self.masking, "rate": rate}))
 
     def held_out(self, max_rows: int, ranks: Ranks) -> Iterator[MicroBatch]:
         """Yield this rank's held-out rows, the same ones every time."""
@@ -100,15 +111,21 @@ class Stages:
             self._made[number] = self._make(number, first_epoch)
         return self._made[number]
 
+    def alone(self, number: int) -> Stage:
+        """Return a stage as if no other came before it: its rows and masks, not its place in the run's data."""
+        return self._make(number, 0)
+
     def _make(self, number: int, first_epoch: int) -> Stage:
         recipe, settings = self._recipe, self._recipe.stages[number]
+        masking = recipe.stage_masking(settings)
         plans = Plans(self._mixture, self._kind, seed=recipe.seed, row_tokens=settings.row_tokens, folder=self._folder)
         return Stage(
             settings,
             self._mixture,
             self._kind,
-            Steps(plans, batch_rows=settings.batch_rows, first_epoch=first_epoch),
-            build_masker(recipe.stage_masking(settings), self._mixture.vocabulary),
+            Steps(plans, batch_rows=settings.batch_rows, rising=settings.rising_rows, first_epoch=first_epoch),
+            masking,
+            build_masker(masking, self._mixture.vocabulary),
             self.objectives[number],
             micro_rows(recipe, settings, self._device),
             self._folder,

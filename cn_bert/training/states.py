@@ -21,12 +21,14 @@ from deepspeed.utils import (
 )
 from torch import Tensor, nn
 
-MOMENTS: Final = ("exp_avg", "exp_avg_sq")
+STEP: Final = "step"
+"""Where an optimizer that corrects its moments' bias counts its updates."""
 
 
 @dataclass(frozen=True)
 class States:
-    """All of it on the CPU. Moments are keyed `exp_avg.NAME`; empty before the first step."""
+    """All of it on the CPU. Moments are keyed `exp_avg.NAME`, as the optimizer calls them; empty before the first
+    step."""
 
     weights: Mapping[str, Tensor]
     moments: Mapping[str, Tensor]
@@ -39,12 +41,12 @@ def gather_states(engine: Any) -> States:
         _link(engine.optimizer)
     weights, moments = {}, {}
     for name, parameter in _named(engine):
-        weight = safe_get_full_fp32_param(parameter) if flat else parameter
-        weights[name] = _to_cpu(weight)
-        for moment in MOMENTS:
-            state = safe_get_full_optimizer_state(parameter, moment) if flat else _state(engine, parameter, moment)
-            if state is not None:
-                moments[f"{moment}.{name}"] = _to_cpu(state).reshape(parameter.shape)
+        weights[name] = _to_cpu(safe_get_full_fp32_param(parameter) if flat else parameter)
+        for moment in _moments(engine, parameter):
+            state = (
+                safe_get_full_optimizer_state(parameter, moment) if flat else engine.optimizer.state[parameter][moment]
+            )
+            moments[f"{moment}.{name}"] = _to_cpu(state).reshape(parameter.shape)
     return States(weights, moments)
 
 
@@ -56,40 +58,53 @@ def restore_states(engine: Any, states: States, updates: int) -> None:
         states: as `gather_states` returned them.
         updates: how many optimizer steps made them; Adam's bias correction counts on.
     """
-    if engine.zero_optimization_stage():
-        _restore_flat(engine, states, updates)
-        return
-    optimizer = engine.optimizer
-    fused = bool(optimizer.defaults.get("fused"))
+    flat = bool(engine.zero_optimization_stage())
+    if states.moments:
+        _step_without_gradients(engine, flat)
     for name, parameter in _named(engine):
-        parameter.data.copy_(states.weights[name])
-        if states.moments:
-            state = optimizer.state[parameter]
-            # Where the optimizer has it: a fused one reads it on the parameter's device, others on the CPU.
-            state["step"] = torch.tensor(float(updates), device=parameter.device if fused else "cpu")
-            for moment in MOMENTS:
-                state[moment] = states.moments[f"{moment}.{name}"].to(parameter.device, copy=True)
+        weight = states.weights[name].to(parameter.device)
+        parameter.data.copy_(weight)
+        if flat:
+            safe_set_full_fp32_param(parameter, weight)
+        for moment in _moments(engine, parameter):
+            value = states.moments[f"{moment}.{name}"].to(parameter.device)
+            if flat:
+                safe_set_full_optimizer_state(parameter, value, moment)
+            else:
+                engine.optimizer.state[parameter][moment].copy_(value)
+    for state in (engine.optimizer.optimizer if flat else engine.optimizer).state.values():
+        if STEP in state:
+            state[STEP].fill_(updates)
 
 
-def _restore_flat(engine: Any, states: States, updates: int) -> None:
-    """Take one step with zero gradients, so that the slices' states exist, then write parameter, master and moments."""
+def _step_without_gradients(engine: Any, flat: bool) -> None:
+    """Take a step of rate 0, so that the optimizer itself makes its states, of the kind and in the place it wants."""
     for group in engine.optimizer.param_groups:
         group["lr"] = 0.0
+    if not flat:
+        for _, parameter in _named(engine):
+            parameter.grad = torch.zeros_like(parameter)
+        engine.optimizer.step()
+        engine.optimizer.zero_grad()
+        return
     engine.set_gradient_accumulation_boundary(True)
     nothing = torch.stack([parameter.sum() * 0.0 for _, parameter in _named(engine)]).sum()
     engine.backward(nothing)
     engine.step()
     _link(engine.optimizer)
-    for name, parameter in _named(engine):
-        parameter.data.copy_(states.weights[name])
-        safe_set_full_fp32_param(parameter, states.weights[name].to(parameter.device))
-        for moment in MOMENTS:
-            if states.moments:
-                safe_set_full_optimizer_state(
-                    parameter, states.moments[f"{moment}.{name}"].to(parameter.device), moment
-                )
-    for state in engine.optimizer.optimizer.state.values():
-        state["step"] = torch.full_like(torch.as_tensor(state["step"]), float(updates))
+
+
+def _moments(engine: Any, parameter: nn.Parameter) -> list[str]:
+    """Name the states an optimizer has of a parameter, a value for each weight; its count of updates is none.
+
+    Over flat tensors all parameters have the same, and every rank answers alike, also one without a slice of this one.
+    """
+    if engine.zero_optimization_stage():
+        whole = engine.optimizer.single_partition_of_fp32_groups[0]
+        state = engine.optimizer.optimizer.state.get(whole, {})
+    else:
+        whole, state = parameter, engine.optimizer.state.get(parameter, {})
+    return [key for key, value in state.items() if key != STEP and value.shape == whole.shape]
 
 
 def _link(optimizer: Any) -> None:
@@ -103,11 +118,6 @@ def _named(engine: Any) -> Iterator[tuple[str, nn.Parameter]]:
     """Trained parameters, each once though its tensor may be tied, named as in the transformers model."""
     model: nn.Module = engine.module.model
     return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
-
-
-def _state(engine: Any, parameter: nn.Parameter, moment: str) -> Tensor | None:
-    found: Tensor | None = engine.optimizer.state.get(parameter, {}).get(moment)
-    return found
 
 
 def _to_cpu(tensor: Tensor) -> Tensor:

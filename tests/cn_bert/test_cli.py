@@ -11,7 +11,8 @@ import pytest
 
 from cn_bert.cli import build_parser, main
 
-VERBS = ("doctor", "demo", "recipes", "show", "pretrain", "export", "verify", "finetune", "predict", "fill-mask")
+VERBS = ("doctor", "demo", "recipes", "show", "estimate", "pretrain", "export", "verify", "report")
+VERBS += ("finetune", "predict", "fill-mask")
 HEAVY = ("torch", "transformers", "deepspeed", "datasets", "accelerate", "pyarrow")
 
 

@@ -24,8 +24,9 @@ def test_bert_wwm_has_the_published_steps_and_rows() -> None:
     assert recipe.peak_lr(recipe.stages[0]) == pytest.approx(1.25e-3 * (2560 / 2048) ** 0.5)
 
 
-def test_an_optimizer_brings_its_own_rate() -> None:
-    recipe = load_recipe("bert_wwm", ["optimizer.name=adamw"]).recipe
+@pytest.mark.parametrize("change", ["optimizer.name=adamw", "schedule=muon"])
+def test_an_optimizer_brings_its_own_rate(change: str) -> None:
+    recipe = load_recipe("bert_wwm", [change]).recipe
     assert [recipe.peak_lr(stage) for stage in recipe.stages] == [1e-4, 1e-4]
 
 

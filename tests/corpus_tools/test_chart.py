@@ -111,3 +111,11 @@ def test_bars_escape_what_they_are_given():
 @pytest.mark.parametrize("bars", [[], [("1", "1", 0)]])
 def test_no_bars_are_said(bars):
     assert "Nothing to draw yet." in bar_chart(bars, x_label="x")
+
+
+def test_the_names_of_marks_that_stand_close_do_not_run_into_each_other():
+    marks = {"resumed after 50": 50, "resumed after 51": 51, "resumed after 90": 90}
+    chart = line_chart({"loss": [(0, 1), (100, 2)]}, marks=marks)
+    for name in marks:
+        assert f"<title>{name}</title>" in chart
+        assert (f">{name}</text>" in chart) == (name != "resumed after 51")

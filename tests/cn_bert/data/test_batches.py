@@ -22,7 +22,8 @@ def make_plans(folder, kind=None):
 
 def make_data(folder, *, rank=0, world=1, micro_rows=2, batch_rows=5, masker=None, kind=None):
     steps = Steps(make_plans(folder, kind), batch_rows=batch_rows)
-    return StepData(make_mixture(), steps, masker or CoinMasker(), micro_rows=micro_rows, rank=rank, world=world)
+    drawn_by = masker or CoinMasker()
+    return StepData(make_mixture(), steps, lambda step: drawn_by, micro_rows=micro_rows, rank=rank, world=world)
 
 
 def sequences(batch):
@@ -30,7 +31,7 @@ def sequences(batch):
     masked = batch.input_ids[0].numpy().copy()
     original = masked.copy()
     original[batch.masked_positions.numpy()] = batch.labels.numpy()
-    bounds = batch.cu_seqlens.tolist()
+    bounds = batch.layout.cu_seqlens.tolist()
     found = [
         (
             tuple(masked[start:end].tolist()),
@@ -52,7 +53,7 @@ def test_tensors_of_a_micro_batch_describe_the_same_sequences(tmp_path):
 
     for batch in data.step(0).micro_batches:
         n_tokens = batch.input_ids.shape[1]
-        bounds = batch.cu_seqlens
+        bounds = batch.layout.cu_seqlens
         assert bounds.dtype == torch.int32
         assert batch.token_type_ids.shape == batch.position_ids.shape == (1, n_tokens)
         assert bounds[0] == 0

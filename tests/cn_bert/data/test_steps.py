@@ -6,9 +6,9 @@ from cn_bert.data.sequences.pairs import NspPairs
 from cn_bert.data.steps import Plans, Steps
 
 
-def make_steps(folder, batch_rows=7, first_epoch=2):
+def make_steps(folder, batch_rows=7, first_epoch=2, rising=()):
     plans = Plans(make_mixture(), NspPairs(), seed=3, row_tokens=64, folder=folder)
-    return Steps(plans, batch_rows=batch_rows, first_epoch=first_epoch)
+    return Steps(plans, batch_rows=batch_rows, rising=rising, first_epoch=first_epoch)
 
 
 def rows_in_order(steps, count):
@@ -58,9 +58,24 @@ def test_a_late_step_is_the_same_where_nothing_is_remembered(tmp_path):
     assert make_steps(tmp_path / "one").rows_of_step(60) == expected
 
 
+@pytest.mark.parametrize("rising", [(1,), (2, 2, 3, 5, 7), tuple(range(1, 40))])
+def test_steps_that_rise_take_each_row_once_and_in_order(tmp_path, rising):
+    steps = make_steps(tmp_path, batch_rows=40, rising=rising)
+    sizes = [*rising, *[40] * 6]
+
+    taken = [steps.rows_of_step(step) for step in range(len(sizes))]
+
+    assert [len(rows) for rows in taken] == sizes
+    assert [row for rows in taken for row in rows] == rows_in_order(steps, sum(sizes))
+    assert [steps.rows_before(step) for step in range(len(sizes))] == [sum(sizes[:step]) for step in range(len(sizes))]
+    resumed = make_steps(tmp_path, batch_rows=40, rising=rising)
+    assert [resumed.rows_of_step(step) for step in reversed(range(len(sizes)))] == taken[::-1]
+
+
+@pytest.mark.parametrize("rising", [(), (1, 3, 5)])
 @pytest.mark.parametrize("n_steps", [0, 1, 20, 61])
-def test_epochs_used_are_the_epochs_that_the_steps_touch(tmp_path, n_steps):
-    steps = make_steps(tmp_path)
+def test_epochs_used_are_the_epochs_that_the_steps_touch(tmp_path, n_steps, rising):
+    steps = make_steps(tmp_path, rising=rising)
 
     touched = {epoch for step in range(n_steps) for epoch, _ in steps.rows_of_step(step)}
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from transformers import BertConfig, BertModel, OpenAIGPTConfig, OpenAIGPTModel
 
 from cn_bert.config import ModelSettings
+from cn_bert.layout import Layout
 from cn_bert.models import FAMILIES, build_model
-from cn_bert.models.packed import Layout, packed_attention, probe, register
+from cn_bert.models.packed import packed_attention, register
+from cn_bert.models.probe import probe
 from corpus_tools.errors import RefusedError
 
 SHAPE = {"num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64}
@@ -34,7 +37,7 @@ def test_a_packed_row_equals_its_sequences_one_by_one(family: str) -> None:
     model = small(family).eval()
     ids, positions, bounds = packed(LENGTHS)
     together = model.base_model(
-        input_ids=ids, position_ids=positions, token_type_ids=ids % 2, layout=Layout.of(bounds)
+        input_ids=ids, position_ids=positions, token_type_ids=ids % 2, layout=Layout.of(bounds.numpy())
     ).last_hidden_state[0]
     model.set_attn_implementation("eager")
     for start, end in pairwise(bounds):
@@ -46,7 +49,7 @@ def test_gradients_of_a_packed_row_equal_the_sum_over_its_sequences() -> None:
     model = small("bert")
     ids, positions, bounds = packed(LENGTHS)
     model.base_model(
-        input_ids=ids, position_ids=positions, token_type_ids=ids * 0, layout=Layout.of(bounds)
+        input_ids=ids, position_ids=positions, token_type_ids=ids * 0, layout=Layout.of(bounds.numpy())
     ).last_hidden_state.square().sum().backward()
     together = {name: p.grad.clone() for name, p in model.base_model.named_parameters() if p.grad is not None}
     model.zero_grad()
@@ -58,11 +61,17 @@ def test_gradients_of_a_packed_row_equal_the_sum_over_its_sequences() -> None:
             torch.testing.assert_close(together[name], parameter.grad, atol=2e-4, rtol=1e-4)
 
 
-def test_a_layout_holds_every_token_once() -> None:
+def test_groups_hold_every_token_once() -> None:
     _, _, bounds = packed(LENGTHS)
-    layout = Layout.of(bounds)
-    torch.testing.assert_close(layout.there[layout.back], torch.arange(sum(LENGTHS)))
-    assert layout.there.numel() == sum(group.n * group.length for group in layout.groups)
+    groups = Layout.of(bounds.numpy()).groups
+    tokens = torch.arange(sum(LENGTHS))
+    torch.testing.assert_close(groups.bring_back(groups.lay_out(tokens)), tokens)
+    assert groups.lay_out(tokens).numel() == sum(group.n * group.length for group in groups.groups)
+
+
+def test_rows_of_one_length_are_not_copied() -> None:
+    tokens = torch.arange(96)
+    assert Layout.of(np.array([0, 32, 64, 96])).groups.lay_out(tokens) is tokens
 
 
 def test_the_probe_passes_our_families_and_refuses_a_class_that_ignores_the_layout() -> None:
@@ -79,7 +88,7 @@ def test_attention_dropout_and_a_missing_layout_are_refused() -> None:
     with pytest.raises(ValueError, match="layout"):
         packed_attention(torch.nn.Identity(), x, x, x, None)
     with pytest.raises(ValueError, match="dropout"):
-        packed_attention(torch.nn.Identity(), x, x, x, None, layout=Layout.of(torch.tensor([0, 4])), dropout=0.1)
+        packed_attention(torch.nn.Identity(), x, x, x, None, layout=Layout.of(np.array([0, 4])), dropout=0.1)
 
 
 def test_parameter_counts_are_those_of_the_published_models() -> None:

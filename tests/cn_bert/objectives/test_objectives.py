@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from cn_bert.config import ModelSettings, ObjectiveSettings
+from cn_bert.config import ModelSettings
+from cn_bert.layout import Layout
 from cn_bert.micro_batch import MicroBatch
 from cn_bert.models import FAMILIES, build_model
 from cn_bert.objectives import OBJECTIVES, Mlm, NextSentence, Pair, build_objectives
+from cn_bert.stage_settings import ObjectiveSettings
 from cn_bert.training.module import PretrainingModule
 from corpus_tools.errors import SettingsError
 
@@ -40,7 +42,7 @@ def batch(is_next: list[int]) -> tuple[MicroBatch, torch.Tensor]:
         input_ids=corrupted[None],
         token_type_ids=segments[None],
         position_ids=torch.cat([torch.arange(length) for length in LENGTHS])[None],
-        cu_seqlens=bounds.to(torch.int32),
+        layout=Layout.of(bounds.numpy()),
         masked_positions=masked,
         labels=original[masked],
         cls_positions=bounds[:-1],
@@ -92,9 +94,9 @@ def test_only_masked_positions_reach_the_vocabulary() -> None:
     model = small("bert")
     made, _ = batch([1, 0, 0, 1])
     seen = []
-    model.cls.predictions.register_forward_hook(lambda module, given, out: seen.append(out.shape))
+    model.cls.predictions.transform.register_forward_hook(lambda module, given, out: seen.append(out.shape))
     Mlm().loss(model, torch.randn(sum(LENGTHS), 32), made)
-    assert seen == [(20, N_IDS)]
+    assert seen == [(20, 32)]
 
 
 def test_a_batch_with_nothing_masked_costs_nothing() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 import torch
+from injections import INJECTED
 from small_runs import SMALL, losses
 
 from cn_bert.config import Loaded, load_recipe
+from cn_bert.training import peak
 from cn_bert.training.run import Request, pretrain
 from corpus_tools.build import build
 from corpus_tools.build_settings import BuildSettings
@@ -29,6 +31,14 @@ def build_sample(folder: Path, documents: int) -> Path:
     inputs = (str(folder / "text.jsonl"),)
     build(BuildSettings(inputs=inputs, vocab=str(folder / "vocab"), out=str(folder / "shards"), workers=1))
     return folder / "shards"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_peak() -> Iterator[None]:
+    """Measure the machine's peak by one product, for the many runs that are started here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(peak, "SECONDS", 0.0)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -53,10 +63,21 @@ def run_here(shards: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     monkeypatch.delenv("RANK", raising=False)
 
     def run(
-        out: Path, *changes: str, recipe: str = "bert_wwm", max_steps: int | None = None, config: Path | None = None
+        out: Path,
+        *changes: str,
+        recipe: str = "bert_wwm",
+        max_steps: int | None = None,
+        config: Path | None = None,
+        from_step: int | None = None,
     ):
         loaded: Loaded = load_recipe(recipe, [*SMALL, *changes])
-        pretrain(loaded, Request(out, (str(shards),), max_steps, str(config) if config else None))
+        pretrain(loaded, Request(out, (str(shards),), max_steps, str(config) if config else None, from_step))
         return losses(out)
 
     return run
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many faults were injected; a lost checkpoint would have failed its test."""
+    for kind, number in sorted(INJECTED.items()):
+        terminalreporter.write_line(f"injected: {number:>5}  {kind}")

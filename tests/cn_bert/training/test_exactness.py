@@ -15,6 +15,8 @@ from small_runs import SMALL, command, environment, losses, run_command
 
 from cn_bert.config import load_recipe
 from cn_bert.data.mixture import open_mixture
+from cn_bert.data.rows import build_sequence
+from cn_bert.launch import free_port
 from cn_bert.models import build_model
 from cn_bert.training.engine import Ranks
 from cn_bert.training.module import PretrainingModule
@@ -143,19 +145,70 @@ def test_a_killed_launcher_leaves_no_rank_and_one_rank_finishes_what_two_began(
     assert_close(losses(tmp_path / "run"), calm)
 
 
-@pytest.mark.parametrize("stage", [1, 2])
-def test_zero_stages_have_the_losses_of_stage_0_and_resume_on_another_number_of_ranks(
-    shards: Path, tmp_path: Path, calm: list[dict], stage: int
+PATHS = [
+    [(2, 0, 6, "auto"), (1, 1, 13, "1"), (2, 2, TOTAL, "2")],
+    pytest.param([(1, 0, 5, "auto"), (2, 1, 11, "3"), (4, 2, TOTAL, "1")], marks=pytest.mark.slow),
+    pytest.param([(4, 1, 8, "auto"), (2, 0, 15, "auto"), (1, 2, TOTAL, "auto")], marks=pytest.mark.slow),
+    pytest.param([(2, 2, 3, "1"), (4, 1, 14, "2"), (2, 0, TOTAL, "100")], marks=pytest.mark.slow),
+    pytest.param([(4, 2, 14, "auto"), (1, 0, 15, "auto"), (4, 0, TOTAL, "auto")], marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: "-".join(f"{ranks}xZeRO{zero}" for ranks, zero, *_ in path))
+def test_ranks_zero_stage_and_micro_rows_may_change_on_the_way(
+    shards: Path, tmp_path: Path, calm: list[dict], path: list[tuple[int, int, int, str]]
 ) -> None:
-    config = tmp_path / "zero.json"
-    config.write_text(json.dumps({"gradient_clipping": "auto", "zero_optimization": {"stage": stage}}))
-    first = run_command(
-        command(shards, tmp_path / "run", "--nproc", "2", "--max-steps", "8", "--deepspeed_config", str(config))
-    )
-    assert first.returncode == 0, first.stderr
-    second = run_command(command(shards, tmp_path / "run", "--deepspeed_config", str(config)))
-    assert second.returncode == 0, second.stderr
-    assert_close(losses(tmp_path / "run"), calm, relative=2e-5)
+    """Part by part: ranks, ZeRO stage, last step, micro_rows. Every sequence is in its step, once, on one rank."""
+    seen: dict[int, list[tuple[int, int]]] = {}
+    begins = []
+    for number, (ranks, zero, last, micro_rows) in enumerate(path):
+        begins.append(max(seen, default=0))
+        config = tmp_path / f"zero{zero}.json"
+        config.write_text(json.dumps({"zero_optimization": {"stage": zero}}))
+        options = ("--max-steps", str(last), "--deepspeed_config", str(config))
+        line = command(shards, tmp_path / "run", *options, changes=(f"micro_rows={micro_rows}",))
+        run_ranks_logged(line, ranks, tmp_path / f"ids-{number}")
+        for file in tmp_path.glob(f"ids-{number}.*"):
+            for step, keys in map(json.loads, file.read_text().splitlines()):
+                seen.setdefault(step, []).extend(map(tuple, keys))
+    assert {step: sorted(keys) for step, keys in seen.items()} == sequences_of_steps(shards, tmp_path)
+    everything = [key for keys in seen.values() for key in keys]
+    assert len(set(everything)) == len(everything)
+    log = losses(tmp_path / "run")
+    assert_close(log, calm, relative=2e-5)
+    for begin in begins:
+        assert log[begin]["loss"] == pytest.approx(calm[begin]["loss"], rel=1e-5), f"first step after {begin}"
+
+
+def run_ranks_logged(line: list[str], world: int, log: Path) -> None:
+    """Run a command line on some ranks, each writing the sequences of its steps."""
+    script = str(Path(__file__).with_name("logged_pretrain.py"))
+    words = [line[0], script, str(log), *line[3:]]  # instead of `python -m cn_bert`
+    port = str(free_port())
+    going = []
+    for rank in map(str, range(world)):
+        place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": str(world), "LOCAL_WORLD_SIZE": str(world)}
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        going.append(subprocess.Popen(words, env=environment() | place | address, stderr=subprocess.PIPE, text=True))
+    for rank in going:
+        _, told = rank.communicate(timeout=300)
+        assert rank.returncode == 0, told
+
+
+def sequences_of_steps(shards: Path, tmp_path: Path) -> dict[int, list[tuple[int, int]]]:
+    """The twin: read off the plans which sequences each step of the run has."""
+    recipe = fill_recipe(load_recipe("bert_wwm", SMALL).recipe)
+    mixture = open_mixture([(str(shards), 1.0)], recipe.held_out)
+    stages = Stages(recipe, mixture, tmp_path / "twin", torch.device("cpu"))
+    found = {}
+    for step in range(1, TOTAL + 1):
+        number, within = stage_of(recipe, step)
+        steps = stages[number].steps
+        rows = [(steps.plans.plan(epoch), row) for epoch, row in steps.rows_of_step(within)]
+        members = [(plan, member) for plan, row in rows for member in plan.row(row)]
+        keys = (build_sequence(mixture, plan, member).key for plan, member in members)
+        found[step] = sorted((int(key[1]), int(key[2])) for key in keys)
+    return found
 
 
 def wait_for_step(out: Path, step: int, going: subprocess.Popen) -> None:

@@ -23,7 +23,7 @@ from cn_bert.cli import main
 from cn_bert.config import load_recipe
 from cn_bert.data.mixture import Mixture, open_mixture
 from cn_bert.models import build_model
-from cn_bert.training import checkpoint
+from cn_bert.training import checkpoint, snapshot
 from cn_bert.training.engine import Ranks
 from cn_bert.training.export import export
 from cn_bert.training.log import read_log
@@ -66,7 +66,7 @@ def test_logits_are_the_training_models(run: Path, mixture: Mixture, tmp_path: P
     recipe = read_recipe(run)
     (step,) = checkpoint.steps(run / "checkpoints")
     trained = build_model(recipe.model, mixture.vocabulary.size, mixture.vocabulary.pad_id, 0.0).eval()
-    weights = checkpoint.load(run / "checkpoints", step).states.weights
+    weights = snapshot.load(run / "checkpoints", step).states.weights
     assert {name for name, _ in trained.named_parameters()} == set(weights)
     trained.load_state_dict(weights, strict=False)
     trained.tie_weights()
@@ -78,7 +78,7 @@ def test_logits_are_the_training_models(run: Path, mixture: Mixture, tmp_path: P
     with torch.no_grad():
         hidden = PretrainingModule(trained, torch.float32).encode(micro)
         words = trained.cls.predictions(hidden)
-        bounds = micro.cu_seqlens.tolist()
+        bounds = micro.layout.cu_seqlens.tolist()
         for start, end in pairwise(bounds):
             pair = trained.cls.seq_relationship(trained.base_model.pooler(hidden[None, start:end]))
             found = exported(micro.input_ids[:, start:end], token_type_ids=micro.token_type_ids[:, start:end])

@@ -87,9 +87,10 @@ def test_a_run_that_begins_anew_counts_from_nothing(tmp_path: Path) -> None:
 
 
 def test_progress_line() -> None:
-    values = {"loss": 7.3124, "mlm_loss": 6.6, "mlm_accuracy": 0.2137, "lr": 1e-4, "tokens_per_second": 18220.4}
+    values = {"loss": 7.3124, "mlm_loss": 6.6, "mlm_accuracy": 0.2137, "lr": 1e-4}
+    values |= {"tokens": 9, "tokens_per_second": 18220.4, "mfu": 0.4126}
     assert progress_line(1200, 10000, values, 754) == (
-        "step 1,200/10,000  loss 7.3124  mlm 21.4%  lr 1.00e-04  18,220 tok/s  left 0:12:34"
+        "step 1,200/10,000  loss 7.3124  mlm 21.4%  lr 1.00e-04  18,220 tok/s  mfu 41.3%  left 0:12:34"
     )
 
 

@@ -15,14 +15,14 @@ from transformers import BertConfig, BertForPreTraining, ErnieConfig, ErnieForPr
 
 from cn_bert.config import ModelSettings, OptimizerSettings, load_recipe
 from cn_bert.models.start import load_start
-from cn_bert.training import checkpoint, run, states
+from cn_bert.training import run
 from cn_bert.training.export import export
 from cn_bert.training.log import RunLog
 from cn_bert.training.optim import build_optimizer
 from cn_bert.training.run import Request, Run, settle
 from cn_bert.training.run_folder import read_recipe
 from corpus_tools.encode.vocabulary import SPECIALS, Vocabulary, load_vocabulary
-from corpus_tools.errors import DiskError, OutputError, SettingsError, StoppedError
+from corpus_tools.errors import DiskError, OutputError, SettingsError
 
 
 @pytest.mark.parametrize("stage", [0, 1, 2])
@@ -47,33 +47,6 @@ def test_a_head_that_is_first_read_after_a_resume(run_here, tmp_path: Path, stag
 
 def bits(log: list[dict]) -> list[tuple[int, float]]:
     return [(line["step"], line["loss"]) for line in log]
-
-
-@pytest.mark.parametrize("keep", [1, 2])
-def test_damaged_newer_checkpoints_do_not_push_the_new_one_out(tmp_path: Path, keep: int) -> None:
-    whole = states.States({"w": torch.ones(2)}, {"exp_avg.w": torch.ones(2)})
-    for step in (10, 20, 30):
-        checkpoint.save(tmp_path, step, whole, {}, keep=3)
-    for step in (20, 30):
-        (tmp_path / f"step-{step}" / "weights.safetensors").write_bytes(b"")
-    assert checkpoint.newest(tmp_path)[0] == 10
-    checkpoint.save(tmp_path, 15, whole, {}, keep)
-    assert checkpoint.newest(tmp_path)[0] == 15
-    assert checkpoint.steps(tmp_path) == [10, 15, 20, 30][2 - keep :]
-
-
-def test_a_fused_optimizers_step_counter_lies_beside_its_parameter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a GPU a fused AdamW reads the counter there. "meta" stands in for one."""
-    model = torch.nn.Linear(2, 2, device="meta")
-    for name, device in (("adamw", "meta"), ("lamb", "cpu")):
-        optimizer = build_optimizer(model, OptimizerSettings(name=name))
-        engine: Any = SimpleNamespace(
-            zero_optimization_stage=lambda: 0, optimizer=optimizer, module=SimpleNamespace(model=model)
-        )
-        shapes = {n: torch.zeros(p.shape) for n, p in model.named_parameters()}
-        moments = {f"{moment}.{n}": value for moment in states.MOMENTS for n, value in shapes.items()}
-        states.restore_states(engine, states.States(shapes, moments), 5)
-        assert {optimizer.state[p]["step"].device.type for p in model.parameters()} == {device}
 
 
 def test_lamb_without_decay_is_still_lamb() -> None:
@@ -134,23 +107,6 @@ def test_a_second_stop_ends_at_once(stoppable: SimpleNamespace) -> None:
         with pytest.raises(SystemExit) as caught:
             os.kill(os.getpid(), signal.SIGTERM)
     assert caught.value.code == 128 + signal.SIGTERM
-
-
-def test_a_stop_at_a_checkpoint_does_not_write_it_twice(
-    run_here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written = []
-    save = checkpoint.save
-
-    def watched(folder: Path, step: int, *rest: Any) -> Path:
-        written.append(step)
-        os.kill(os.getpid(), signal.SIGTERM)
-        return save(folder, step, *rest)
-
-    monkeypatch.setattr(run.checkpoint, "save", watched)
-    with pytest.raises(StoppedError):
-        run_here(tmp_path / "run", "checkpoint.every_steps=2")
-    assert written == [2]
 
 
 def test_before_its_first_checkpoint_a_run_takes_the_data_it_is_given(
