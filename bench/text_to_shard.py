@@ -57,6 +57,7 @@ def main() -> int:
         n_bytes = write_plain(args.inputs, plain)
         few = sample(args.inputs, int(args.slow_megabytes * 1e6))
         few_lines = [line for text in few for line in text.split("\n") if line.strip()]
+        hundreds = [few_lines[at : at + 100] for at in range(0, len(few_lines), 100)]
 
         def ours(tags: tuple[str, ...], workers: int = 1, split_bytes: int = 8 << 20) -> None:
             out = Path(work, "shards")
@@ -81,7 +82,7 @@ def main() -> int:
             {
                 "ours": lambda: ours(()),
                 "ours with tags": lambda: ours(("nr", "ns", "nt", "nz")),
-                "chinese_ref": lambda: [chinese_ref(line, fast) for line in few_lines],
+                "chinese_ref": lambda: [chinese_ref(lines, fast) for lines in hundreds],
                 "encode_batch": lambda: alone.encode_batch(few, add_special_tokens=False),
             },
             args.rounds,

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from corpus_tools.build_settings import make_segmenter
+from corpus_tools.corpus_settings import make_segmenter
 from corpus_tools.encode.encoder import Encoder
 from corpus_tools.encode.vocabulary import Vocabulary, from_tokenizer
 from corpus_tools.errors import DataError, SettingsError

@@ -23,8 +23,8 @@ from corpus_tools.progress import Progress
 from corpus_tools.shards.manifest import TOKENIZER, Accounting, Manifest
 from corpus_tools.shards.write import ShardRecord, finished
 from corpus_tools.storage import locked
-from corpus_tools.text.inputs import encodings_of, find_inputs
-from corpus_tools.text.splits import Split, plan_splits
+from corpus_tools.text.inputs import encodings_of
+from corpus_tools.text.splits import Split
 
 _Board = MutableSequence[int]
 """Shared by all processes of a run: documents, tokens and input bytes so far, and 1 once the run is halted."""
@@ -60,7 +60,7 @@ def plan_build(settings: BuildSettings) -> BuildPlan:
     Raises:
         SettingsError, MissingInputError, DataError: something that was named is not there or cannot be used.
     """
-    splits = plan_splits(find_inputs(settings.inputs, settings.read), settings.split_bytes, settings.read)
+    splits = settings.splits()
     parts = make_encoder(settings)
     return BuildPlan(settings, parts, splits, identity(settings, parts.fingerprints, splits))
 
@@ -174,6 +174,7 @@ class _Run:
             yield job, work.run(job)
 
     def _in_pool(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, ShardRecord]]:
+        self.plan.parts.compile()  # else all workers would do so, each for itself
         workers = Workers[Job, ShardRecord](
             work=_work,
             count=self.plan.settings.n_workers,

@@ -14,12 +14,25 @@ from typing import BinaryIO, Final
 from corpus_tools.errors import DataError, MissingInputError
 from corpus_tools.unpack import PACKED, Allowance, packed_suffix, unpacked
 
-__all__ = ["BOM", "HEAD_BYTES", "MAX_LINE_BYTES", "PACKED", "check_kind", "damage_named", "list_lines", "open_bytes"]
+__all__ = [
+    "BOM",
+    "HEAD_BYTES",
+    "MAX_ENTRY_CHARS",
+    "MAX_LINE_BYTES",
+    "PACKED",
+    "check_kind",
+    "damage_named",
+    "list_lines",
+    "open_bytes",
+]
 
 BOM: Final = b"\xef\xbb\xbf"
 
 MAX_LINE_BYTES: Final = 1 << 20
 """A list with a longer line than this is something else."""
+
+MAX_ENTRY_CHARS: Final = 200
+"""A longer entry of a list is no word, no name and no phrase: the file is something else."""
 
 _TAR: Final = "a tar archive"
 

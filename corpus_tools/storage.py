@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, Final, TextIO
 
 from corpus_tools.errors import DiskError, OutputError
@@ -58,20 +59,44 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise DiskError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
+def refuse_existing(target: Path) -> None:
+    """Keep what is there already: a person may have edited it.
+
+    Raises:
+        OutputError: there is a file or folder of this name.
+    """
+    if target.exists():
+        raise OutputError(f"{target}: exists already. Take another --out, or remove it")
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """Lend a place beside `target`. The file or folder made there becomes `target`, unless something is raised.
+
+    Raises:
+        DiskError: the disk is full or refuses.
+    """
+    place = temporary_beside(target)
+    try:
+        with disk_errors(target):
+            yield place
+            for path in place.rglob("*"):
+                sync(path)
+            replace_whole(place, target)
+    finally:
+        rmtree(place, ignore_errors=True)
+        with suppress(OSError):
+            place.unlink()
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all.
 
     Raises:
         DiskError: the disk is full or refuses.
     """
-    temporary = temporary_beside(path)
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        replace_whole(temporary, path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise DiskError(f"{path}: cannot be written: {error.strerror}") from error
+    with written_whole(path) as place:
+        place.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -51,7 +51,7 @@ class DictionaryTags:
             tags_of = dictionary_tags(paths).items()
             return Entries.of({word: wanted[tag] for word, tag in tags_of if tag in wanted and len(word) > 1})
 
-        self._words = cached(Entries, self.fingerprint, make)
+        self._words = cached(Entries, f"2 {self.fingerprint}", make)
 
     def find(self, batch: TextBatch, marks: Flags) -> Found:
         """Return the tagged words; none is ever rejected. marks [C]"""
@@ -70,7 +70,7 @@ def _look_up(
     starts: Offsets,
     ends: Offsets,
     cells: npt.NDArray[np.int32],
-    symbols: npt.NDArray[np.uint16],
+    symbols: npt.NDArray[np.uint32],
     kinds: npt.NDArray[np.int32],
     found: npt.NDArray[np.int32],
 ) -> None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from corpus_tools.compiled import compiled
 from corpus_tools.double_array import NOWHERE, ROOT, step, symbol_of
 from corpus_tools.errors import DataError, SettingsError
-from corpus_tools.files import PACKED, damage_named, list_lines, open_bytes
+from corpus_tools.files import MAX_ENTRY_CHARS, PACKED, damage_named, list_lines, open_bytes
 from corpus_tools.schema import Flags, Offsets
 from corpus_tools.spans.entries import Entries
 from corpus_tools.spans.found import Found
@@ -27,9 +27,6 @@ from corpus_tools.text.simplify import Simplifier
 
 INSIDE_RUN: Final = "inside_run"
 """A match begins or ends within a run of Latin letters or digits."""
-
-MAX_ENTRY_CHARS: Final = 200
-"""A longer entry is no name and no phrase: the file is something else."""
 
 _CHUNK: Final = 1 << 20
 
@@ -71,7 +68,7 @@ class Lexicon:
         form = f"{simplifier.fingerprint}-" if simplifier else ""
         self.fingerprint: Final = f"{self.name}-2-{form}{_hash(self.kinds, lists)}"
         # Lists of millions take half a minute to read and place: they are read again only where a byte of them changed.
-        self._entries = cached(Entries, self.fingerprint, lambda: self._read(lists))
+        self._entries = cached(Entries, f"2 {self.fingerprint}", lambda: self._read(lists))
 
     def find(self, batch: TextBatch, marks: Flags) -> Found:
         """Return the matches of a batch, and how many were rejected at a Latin or digit run.
@@ -143,7 +140,7 @@ def _match(
     codes: npt.NDArray[np.uint32],
     bounds: Offsets,
     cells: npt.NDArray[np.int32],
-    symbols: npt.NDArray[np.uint16],
+    symbols: npt.NDArray[np.uint32],
     entry_kinds: npt.NDArray[np.int32],
     latin: npt.NDArray[np.bool_],
     starts: Offsets,

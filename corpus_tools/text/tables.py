@@ -22,7 +22,7 @@ def table_rows(file: InputFile, text_field: str, span_field: str) -> Iterator[Ro
     """Yield the rows of a Parquet file or a data set.
 
     Raises:
-        DataError: there is no such column, or the file is damaged or cannot be loaded.
+        DataError: there is no such column, or two of a name; or the file is damaged or cannot be loaded.
         MissingInputError: there is no such data set, or no network to reach it by.
     """
     wanted = (text_field, "id", "source", span_field)
@@ -33,6 +33,8 @@ def table_rows(file: InputFile, text_field: str, span_field: str) -> Iterator[Ro
             raise DataError(
                 f"{file.name}: no column '{text_field}'. It has: {', '.join(names)}. Name one: --text-field"
             )
+        if twice := [name for name in wanted if names.count(name) > 1]:
+            raise DataError(f"{file.name}: the column '{twice[0]}' stands there twice. Give one another name")
         columns = (_values(batch.column(name)) if name in names else itertools.repeat(None) for name in wanted)
         yield from zip(*columns)  # noqa: B905 - a missing column repeats None without end
 

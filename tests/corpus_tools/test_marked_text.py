@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 
 import pytest
 from batches import documents_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from odd_texts import ODD, SENTENCES, small_vocabulary
 
@@ -63,7 +63,6 @@ def tokens_of_span(offsets, start, end):
     return (inside[0], inside[-1] + 1) if inside and inside == touched else None
 
 
-@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_spans_given_are_the_spans_of_the_shard_and_none_leaves_its_document(data):
     documents = []

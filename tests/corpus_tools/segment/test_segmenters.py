@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from corpus_tools.errors import DataError, SettingsError
 from corpus_tools.segment import SEGMENTERS, build_segmenter, word_starts
@@ -28,6 +30,18 @@ def module(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path / "my_words.py"
     sys.modules.pop("my_words", None)
+
+
+@pytest.fixture(scope="module", params=["jieba", "jieba_itself", "presegmented", "chars"])
+def segmenter(request):
+    return build_segmenter({"name": request.param})
+
+
+@given(text=st.text(st.characters(codec="utf-8") | st.sampled_from("的中国人a1 \u3000\r\n。"), min_size=1, max_size=60))
+def test_words_of_any_text_are_not_empty_and_join_to_it(segmenter, text):
+    found = words(segmenter, text)
+    assert "".join(found) == text
+    assert "" not in found
 
 
 def test_presegmented_words_are_the_runs_between_spaces():
