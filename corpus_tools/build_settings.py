@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
+from corpus_tools.build_changes import FILE_OPTIONS
 from corpus_tools.corpus_settings import SegmentedSettings, Stage
 from corpus_tools.encode.encoder import Encoder
-from corpus_tools.encode.vocabulary import load_vocabulary
+from corpus_tools.encode.vocabulary import Vocabulary, load_vocabulary
 from corpus_tools.errors import SettingsError, nearest
+from corpus_tools.files import content_hash
 from corpus_tools.schema import Document
 from corpus_tools.shards.manifest import Part
 from corpus_tools.spans import DictionaryTags, GivenSpans, Knowledge, Lexicon, SpanFinder
@@ -27,11 +28,16 @@ ListFile = tuple[str | None, str]
 ENGINES: Final = ("local", "ray")
 """Worker processes of this machine, or tasks of a Ray cluster."""
 
+LEAST_LENGTH: Final = 8
+"""Positions of a model: fewer are a slip, for [CLS] and [SEP] alone take three of a pair's."""
+
 SAMPLE: Final = Document("", "", "<p>研究生命的起源&mdash;&#8212;研究生命的起源，研究生命的起源。</p>")
 """A text that all steps of cleaning and all filters have to look at."""
 
 _BESIDE_THE_BYTES: Final = ("out", "workers", "engine", "ray_address", "part")
 """Settings that say where and how a build is done, and nothing about what it writes."""
+_NOT_CHOICES: Final = ("inputs", "model_max_length", *FILE_OPTIONS)
+"""Settings that do not decide the bytes by themselves: what counts is in the files that some name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +73,9 @@ class BuildSettings(SegmentedSettings):
         super().__post_init__()
         if self.engine not in ENGINES:
             raise SettingsError(f"engine: '{self.engine}' is not known.{nearest(self.engine, ENGINES)}")
+        if self.model_max_length < LEAST_LENGTH:
+            found = f"{self.model_max_length} is below {LEAST_LENGTH}"
+            raise SettingsError(f"model_max_length: {found}; BERT has 512")
         if self.ray_address and self.engine != "ray":
             raise SettingsError("ray_address: only the engine ray takes it. Add --engine ray")
 
@@ -105,8 +114,10 @@ class EncodingParts:
     encoder: Encoder
     stages: tuple[Stage, ...]
     """Between reading and encoding, in this order."""
-    fingerprints: dict[str, str | None]
-    """Of vocabulary, segmenter, simplifier, lists, predictions and span finders; None where there is no such part."""
+    versions: dict[str, str | None]
+    """Fingerprints of segmenter, simplifier and span finders; None where there is no such part."""
+    files: dict[str, list[list[str]]]
+    """[kind, hash of what is in it] of each file, by the settings of FILE_OPTIONS; the kind is "" for most."""
 
     def compile(self) -> None:
         """Compile what documents will need, or load it: a third of a second, where compiling takes ten.
@@ -130,14 +141,18 @@ def make_encoder(settings: BuildSettings) -> EncodingParts:
     finders = make_finders(settings, simplifier)
     predictions = Predictions(settings.spans) if settings.spans else None
     drop = settings.drop_list()
-    fingerprints: dict[str, str | None] = dict.fromkeys(("entities", "phrases", "knowledge", "tags"))
-    fingerprints["drop"] = drop.fingerprint if drop else None
-    fingerprints["spans"] = predictions.fingerprint if predictions else None
-    fingerprints["segment_as"] = simplifier.fingerprint if simplifier else None
-    fingerprints |= {"vocabulary": vocabulary.fingerprint, "segmenter": segmenter.fingerprint}
-    fingerprints |= {name: finder.fingerprint for name, finder in finders.items()}
+    versions: dict[str, str | None] = dict.fromkeys(("entities", "phrases", "knowledge", "tags"))
+    versions["segment_as"] = simplifier.fingerprint if simplifier else None
+    versions["segmenter"] = segmenter.fingerprint
+    versions |= {name: finder.fingerprint for name, finder in finders.items()}
+    files = {setting: list[list[str]]() for setting in FILE_OPTIONS}
+    files["vocab"] = [["", Vocabulary(vocabulary.tokens).fingerprint]]  # whatever its case, which is a setting
+    files["dictionaries"] = [["", content_hash(path)] for path in settings.dictionaries]
+    files |= {name: [*map(list, finder.files)] for name, finder in finders.items() if isinstance(finder, Lexicon)}
+    files |= {"spans": [["", predictions.fingerprint]]} if predictions else {}
+    files |= {"drop": [["", drop.fingerprint]]} if drop else {}
     encoder = Encoder(vocabulary, segmenter, list(finders.values()), simplifier)
-    return EncodingParts(encoder, settings.stages(drop, predictions), fingerprints)
+    return EncodingParts(encoder, settings.stages(drop, predictions), versions, files)
 
 
 def tool_version() -> str:
@@ -148,20 +163,22 @@ def tool_version() -> str:
         return "0+source"
 
 
-def identity(settings: BuildSettings, fingerprints: Mapping[str, Any], splits: list[Split]) -> dict[str, Any]:
-    """Return everything that decides the shards' bytes, as JSON. Names of files and the number of workers do not.
+def identity(settings: BuildSettings, parts: EncodingParts, splits: list[Split]) -> dict[str, Any]:
+    """Return everything that decides the shards' bytes, as JSON. Places of files and the number of workers do not.
 
     Inputs are told apart by name, size and time of change, as `make` does: to hash them would be to read them twice.
     """
-    files = {split.file.name: split.file for split in splits}
+    chosen = {name: value for name, value in settings.to_json().items() if name not in _NOT_CHOICES}
+    chosen |= {"clean": sorted(set(settings.clean)), "cased": not parts.encoder.vocabulary.lower_case}
+    inputs = {split.file.name: split.file for split in splits}
     return {
         "tool": f"corpus-tools {tool_version()}, tokenizers {version('tokenizers')}",
-        **fingerprints,
-        "read": settings.to_json()["read"],
-        "clean": sorted(set(settings.clean)),
-        "filters": asdict(settings.filters),
-        "split_bytes": settings.split_bytes,
-        "inputs": {name: {"bytes": file.n_bytes, "changed": _changed(file.path)} for name, file in files.items()},
+        "settings": chosen,
+        "versions": parts.versions,
+        "files": parts.files,
+        "inputs": [
+            {"name": name, "bytes": file.n_bytes, "changed": _changed(file.path)} for name, file in inputs.items()
+        ],
     }
 
 

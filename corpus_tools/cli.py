@@ -11,6 +11,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Final
 
 from corpus_tools.commands import VERBS
@@ -32,6 +33,9 @@ INTERRUPTED: Final = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code. A user's error is printed alone; a bug shows its traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be UTF-8
     args = build_parser().parse_args(argv)
     from corpus_tools.compiled import told_when_compiling
 

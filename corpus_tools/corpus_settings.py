@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from corpus_tools.drop_list import DropList
@@ -44,7 +45,14 @@ class CorpusSettings:
         if not self.inputs:
             raise SettingsError("inputs: no input is named. Give files or folders of text")
         if self.workers < 0:
-            raise SettingsError(f"workers: {self.workers} is below 0")
+            raise SettingsError(f"workers: {self.workers} is below 0; 0 takes one for each processor")
+        out = Path(self.out).resolve()
+        for name in self.inputs:
+            if Path(name).is_dir() and out.is_relative_to(Path(name).resolve()):
+                raise SettingsError(
+                    f"out: {self.out} lies in the input {name}, and the next run would read it as text. Take a place "
+                    "beside it"
+                )
 
     @property
     def n_workers(self) -> int:

@@ -90,17 +90,17 @@ def written_whole(target: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all.
+    r"""Write a text file whole or not at all. Bytes of a file name that are not UTF-8 are written as \udcXX.
 
     Raises:
         DiskError: the disk is full or refuses.
     """
     with written_whole(path) as place:
-        place.write_text(text, encoding="utf-8")
+        place.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON, whole or not at all."""
+    """Write a value as indented JSON, whole or not at all. Read again it is the same, with any file name in it."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 

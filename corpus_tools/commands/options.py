@@ -166,7 +166,9 @@ def add_dry_run(parser: Options, text: str = "check everything, say what would b
 
 def add_workers(parser: Options) -> None:
     """Add --workers."""
-    parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default: one a processor)")
+    parser.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="processes; 0 for one a processor (default: %(default)s)"
+    )
 
 
 def add_cased(parser: Options) -> None:
@@ -180,8 +182,8 @@ def add_json(parser: Options) -> None:
 
 
 def names_of(text: str) -> tuple[str, ...]:
-    """Take `NAME,...` apart."""
-    return tuple(name for name in text.split(",") if name)
+    """Take `NAME,...` apart; a name that stands twice is named once."""
+    return tuple(dict.fromkeys(name for name in text.split(",") if name))
 
 
 def corpus_options(args: Namespace) -> dict[str, Any]:

@@ -175,16 +175,13 @@ def check_entries(tokens: Iterable[str], where: str) -> None:
     """Refuse a list of entries that is no BERT vocabulary.
 
     Raises:
-        DataError: an entry is empty, ends in a carriage return or stands twice, or a special token is missing.
+        DataError: an entry ends in a carriage return or stands twice, or a special token is missing.
     """
     first: dict[str, int] = {}
     for number, token in enumerate(tokens, start=1):
         place = f"{where}:{number}"
         if token.endswith("\r"):
             raise DataError(f"{place}: the line ends in CR LF, so no entry would ever match. Convert it: dos2unix FILE")
-        # Only the empty line: Google's Chinese vocabulary holds U+2028, which is white space.
-        if not token:
-            raise DataError(f"{place}: the entry is blank. Every line of a vocabulary is one token; remove the line")
         if token in first:
             raise DataError(f"{place}: '{token}' stands on line {first[token]} already. Each entry may stand once")
         first[token] = number
@@ -315,6 +312,13 @@ def _read_entries(path: Path) -> list[str]:
         raise DataError(f"{path}: the file is empty. A vocabulary has one token a line")
     # Only "\n" ends an entry: str.splitlines would also split at U+2028 and U+0085, which can be entries.
     entries = text.removesuffix("\n").split("\n")
+    # In a file a blank line is a slip. A tokenizer may have an empty entry, which never matches: transformers makes one
+    # of U+2028, which Google's Chinese vocabulary holds, and its ids count it.
+    if "" in entries:
+        raise DataError(
+            f"{path}:{entries.index('') + 1}: the entry is blank. Every line of a vocabulary is one token; remove the "
+            "line, or write [unusedN] there if a model has the ids behind it"
+        )
     check_entries(entries, str(path))
     return entries
 

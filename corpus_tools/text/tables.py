@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -53,7 +54,8 @@ def n_rows(file: InputFile) -> int | None:
     if file.format == "parquet":
         import pyarrow.parquet as pq
 
-        return int(pq.read_metadata(file.path).num_rows)
+        with _opened(file) as source:
+            return int(pq.read_metadata(source).num_rows)
     if file.format == "saved":
         import datasets
 
@@ -61,11 +63,16 @@ def n_rows(file: InputFile) -> int | None:
     return None
 
 
+def _opened(file: InputFile) -> pa.OSFile:
+    """Open a file for Arrow, which takes a name that is not UTF-8 as bytes alone."""
+    return pa.OSFile(os.fsencode(file.path))
+
+
 def _parquet_batches(file: InputFile, wanted: tuple[str, ...]) -> Iterator[Any]:
     import pyarrow.parquet as pq  # most builds need none of its 40 ms
 
     try:
-        with pq.ParquetFile(file.path) as opened:
+        with _opened(file) as source, pq.ParquetFile(source) as opened:
             names = opened.schema_arrow.names
             there = [name for name in wanted if name in names]
             # Without the text the reader must still say which columns there are.

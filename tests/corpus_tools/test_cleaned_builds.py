@@ -100,9 +100,9 @@ def test_by_default_nothing_stands_between_reading_and_encoding(settings):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"clean": ("html",)}, "clean is"),
-        ({"filters": Filters(min_chars=3)}, "filters: min_chars is 0 there and 3 here"),
-        ({"segment_as": "simplified"}, "segment_as is not set there and opencc-"),
+        ({"clean": ("html", "control")}, "clean was not set, is control,html"),
+        ({"filters": Filters(min_chars=3)}, "min_chars was 0, is 3"),
+        ({"segment_as": "simplified"}, "segment_as was not set, is simplified"),
     ],
 )
 def test_a_folder_of_other_steps_is_left_alone(settings, change, named):

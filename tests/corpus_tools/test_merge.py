@@ -138,7 +138,11 @@ def test_what_is_missing_twice_or_foreign_is_named(settings, tmp_path):
     for named, error, said in [
         ([one, three], SettingsError, "missing: 2/3. `build --shard 2/3` makes it"),
         ([one, two, three, two], SettingsError, f"part 2/3 is there twice: {two}, {two}"),
-        ([one, other.out, three], DataError, f"{other.out}: is not of the same build as {one}: vocabulary is"),
+        (
+            [one, other.out, three],
+            DataError,
+            f"{other.out}: is not of the same build as {one}: cased was false, is true",
+        ),
         ([one, halves.out, three], DataError, f"{halves.out}: is part 2/2, {one} is part 1/3"),
         ([one, whole.out], DataError, f"{whole.out}: is no part of a build but a whole one"),
     ]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 from odd_texts import ODD, SENTENCES, small_vocabulary
 from tokenizers import normalizers
 from transformers import AutoTokenizer, BertTokenizer
 
-from corpus_tools.encode.vocabulary import Vocabulary, is_han, load_vocabulary, refuse_word
+from corpus_tools.encode.tokenize import CorpusTokenizer
+from corpus_tools.encode.vocabulary import Vocabulary, from_tokenizer, is_han, load_vocabulary, refuse_word
 from corpus_tools.errors import DataError, MissingInputError, SettingsError
+from corpus_tools.text.batch import TextBatch
 
 HEAD = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
@@ -98,6 +101,36 @@ def test_what_transformers_saves_can_be_read(tmp_path, vocabulary):
     vocabulary.save(tmp_path / "ours")
     AutoTokenizer.from_pretrained(tmp_path / "ours").save_pretrained(tmp_path / "theirs")
     assert load_vocabulary(tmp_path / "theirs").fingerprint == vocabulary.fingerprint
+
+
+def test_an_entry_that_transformers_reads_as_empty_matches_nothing_and_keeps_its_id(tmp_path, vocabulary):
+    odd = ["\u2027", "\u2028", "\u2030", "##\u2028"]
+    bare = [token for token in vocabulary.tokens if token not in odd]
+    write(tmp_path / "vocab.txt", [*bare[:9], *odd, *bare[9:]])
+    theirs = BertTokenizer(str(tmp_path / "vocab.txt"))
+    assert "" in theirs.get_vocab()
+    theirs.save_pretrained(tmp_path / "saved")
+
+    made = from_tokenizer(json.loads(theirs.backend_tokenizer.to_str()), "theirs")
+
+    assert made.size == len(theirs)
+    assert load_vocabulary(tmp_path / "saved").fingerprint == made.fingerprint
+    made.save(tmp_path / "ours")
+    assert load_vocabulary(tmp_path / "ours").fingerprint == made.fingerprint
+    texts = [
+        *ODD,
+        *SENTENCES,
+        "a\u2027b\u2028c\u2030d",
+        "\u2028",
+        "##\u2028",
+        "的\u2028\u2028的",
+        "a" + "\u2028" * 120 + "b",
+    ]
+    for table in (load_vocabulary(tmp_path / "vocab.txt"), made):
+        tokens = CorpusTokenizer(table).tokenize(TextBatch.of(texts))
+        for text, (start, end) in zip(texts, pairwise(tokens.bounds.tolist()), strict=True):
+            expected = theirs(text, add_special_tokens=False, split_special_tokens=True).input_ids
+            assert tokens.ids[start:end].tolist() == expected, text
 
 
 def test_case_and_order_enter_the_fingerprint(vocabulary):

@@ -260,7 +260,7 @@ def test_the_command_lists_and_says_what_to_do_next(settings, tmp_path, capsys):
         "1",
     ]
     assert main([*line, "--out", settings.out, "--dry-run"]) == 0
-    assert "1 files" in capsys.readouterr().out
+    assert "1 file," in capsys.readouterr().out
     assert not Path(settings.out).exists()
     assert main([*line, "--out", settings.out, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
