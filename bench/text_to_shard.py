@@ -8,7 +8,8 @@ the texts in memory and keep nothing: `chinese_ref` is transformers' path (bench
 Ours runs once without entities and once with the tags of jieba's dictionary, the default.
 
 The gate: ids of every document are those of BertTokenizer with split_special_tokens=True. Then two workers against
-one on two cores, over the text `--copies` times, because a worker takes about a second to start. Prints one JSON object; ends with 1 if the gate fails.
+one on two cores, over the text `--copies` times, because a worker takes about a second to start. Prints one JSON
+object; ends with 1 if the gate fails.
 """
 
 from __future__ import annotations

@@ -180,7 +180,6 @@ class _Run:
             yield job, work.run(job)
 
     def _in_pool(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, ShardRecord]]:
-        self.plan.parts.compile()  # else all workers would do so, each for itself
         workers = Workers[Job, ShardRecord](
             work=_work,
             count=self.plan.settings.n_workers,
@@ -190,7 +189,10 @@ class _Run:
             halt=self._halt,
             name=lambda job: job.name,
         )
-        return workers.run(jobs)
+        workers.get_ready()
+        self.plan.parts.compile()  # else all workers would do so, each for itself
+        # The large ones first, so that all workers end at about the same time.
+        return workers.run(sorted(jobs, key=lambda job: -job.split.n_bytes))
 
     def _on_ray(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, ShardRecord]]:
         from corpus_tools.cluster import RayTasks

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
@@ -81,6 +82,11 @@ class Workers(Generic[Job, Result]):
     name: Callable[[Job], str]
     """Names a job in messages."""
 
+    def get_ready(self) -> None:
+        """Start the server that workers come from, so that it imports while this process does something else."""
+        CONTEXT.set_forkserver_preload([self.work.__module__])
+        forkserver.ensure_running()
+
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Result]]:
         """Yield each job with its result, in the order in which they finish.
 
@@ -91,6 +97,7 @@ class Workers(Generic[Job, Result]):
                 more workers died than there are at a time, before one job was done; or none can be started.
             Whatever `start`, `work` or `tick` raises, at once.
         """
+        self.get_ready()
         once: list[Job] = []
         twice: list[Job] = []
         yield from self._share_out(jobs, self.count, once)
@@ -132,7 +139,6 @@ class Workers(Generic[Job, Result]):
         Raises:
             OutOfMemoryError: no worker starts.
         """
-        CONTEXT.set_forkserver_preload([self.work.__module__])
         for _ in range(MAX_STARTS):
             ours, theirs = CONTEXT.Pipe()
             with theirs:  # closed here, so that the worker's own end is the last one, and its death closes the pipe
