@@ -1,6 +1,6 @@
 """Plain jsonl to shards: ours against transformers' own path and against the tokenizer alone; one pinned core a side.
 
-    python bench/text_to_shard.py INPUT... --vocab VOCAB [--slow-megabytes 2] [--rounds 5] [--copies 8]
+    python bench/text_to_shard.py INPUT... --vocab VOCAB [--slow-megabytes 2] [--rounds 5] [--copies 16]
 
 Ours reads the file, segments, marks sentences, tokenizes, sets flags and writes a finished shard folder. The others get
 the texts in memory and keep nothing: `chinese_ref` is transformers' path (bench/chinese_ref.py), `encode_batch` the
@@ -46,7 +46,7 @@ def main() -> int:
     parser.add_argument("--vocab", required=True)
     parser.add_argument("--slow-megabytes", type=float, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--copies", type=int, default=8, help="of the text, to compare workers on")
+    parser.add_argument("--copies", type=int, default=16, help="of the text, to compare workers on")
     args = parser.parse_args()
     jieba.setLogLevel(logging.ERROR)
     jieba.initialize()
