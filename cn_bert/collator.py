@@ -11,14 +11,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 from zlib import crc32
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from corpus_tools.build_settings import make_segmenter
+from corpus_tools.corpus_settings import make_segmenter
 from corpus_tools.encode.encoder import Encoder
 from corpus_tools.encode.vocabulary import Vocabulary, from_tokenizer
 from corpus_tools.errors import DataError, SettingsError
@@ -127,7 +127,8 @@ class WholeWordCollator:
             Four tensors of int64. [B, L] each
 
         Raises:
-            DataError: a feature has other columns, or an id that the vocabulary has not.
+            DataError: there is no feature, or one has no such columns, others than the first, or an id that the
+                vocabulary has not.
         """
         vocabulary = self._vocabulary
         sequences = [
@@ -139,15 +140,14 @@ class WholeWordCollator:
         return self._padded(whole, drawn, bounds)
 
     def _documents(self, features: Sequence[Mapping[str, Any]]) -> list[EncodedDocument]:
-        columns = features[0].keys()
-        if {"ids", "flags"} <= columns:
+        if not features:
+            raise DataError("a batch of no feature. Give one at least")
+        forms = {_form(feature) for feature in features}
+        if len(forms) > 1:
+            raise DataError("some features of a batch have text, others ids and flags. Keep them in data sets apart")
+        if forms == {"shard"}:
             return [_of_shard(feature, self._vocabulary.size) for feature in features]
-        if "text" in columns:
-            return self._of_texts([feature["text"] for feature in features])
-        raise DataError(
-            f"a feature has the columns ({', '.join(columns)}), neither text nor ids and flags. "
-            "Trainer keeps them with TrainingArguments(remove_unused_columns=False)"
-        )
+        return self._of_texts([feature["text"] for feature in features])
 
     def _of_texts(self, texts: Sequence[Any]) -> list[EncodedDocument]:
         for text in texts:
@@ -188,6 +188,20 @@ def vocabulary_of(tokenizer: Any) -> Vocabulary:
     if backend is None:
         raise DataError(f"{type(tokenizer).__name__}: is no fast tokenizer. Load it as a transformers.BertTokenizer")
     return from_tokenizer(json.loads(backend.to_str()), type(tokenizer).__name__)
+
+
+def _form(feature: Mapping[str, Any]) -> Literal["shard", "text"]:
+    """Say what a feature holds; text is passed over where ids and flags are there too."""
+    if not isinstance(feature, Mapping):
+        raise DataError(f'a feature is of type {type(feature).__name__}, no columns. Give {{"text": ...}}')
+    if {"ids", "flags"} <= feature.keys():
+        return "shard"
+    if "text" in feature:
+        return "text"
+    raise DataError(
+        f"a feature has the columns ({', '.join(feature)}), neither text nor ids and flags. "
+        "Trainer keeps them with TrainingArguments(remove_unused_columns=False)"
+    )
 
 
 def _of_shard(feature: Mapping[str, Any], vocabulary_size: int) -> EncodedDocument:

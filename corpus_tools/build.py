@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from corpus_tools.build_folder import claim, difference, examine, finish, tidy
+from corpus_tools.build_changes import Basis, difference
+from corpus_tools.build_folder import claim, examine, finish, tidy
 from corpus_tools.build_settings import BuildSettings, EncodingParts, identity, make_encoder, tool_version
 from corpus_tools.build_work import Job, SplitWork, WorkOrder
 from corpus_tools.errors import DataError, DiskError, StoppedError
@@ -23,8 +24,8 @@ from corpus_tools.progress import Progress
 from corpus_tools.shards.manifest import TOKENIZER, Accounting, Manifest
 from corpus_tools.shards.write import ShardRecord, finished
 from corpus_tools.storage import locked
-from corpus_tools.text.inputs import encodings_of, find_inputs
-from corpus_tools.text.splits import Split, plan_splits
+from corpus_tools.text.inputs import encodings_of
+from corpus_tools.text.splits import Split
 
 _Board = MutableSequence[int]
 """Shared by all processes of a run: documents, tokens and input bytes so far, and 1 once the run is halted."""
@@ -49,6 +50,11 @@ class BuildPlan:
         return list(self.settings.part.of_all(jobs)) if self.settings.part else jobs
 
     @property
+    def basis(self) -> Basis:
+        """What the folder has to be of."""
+        return Basis(self.identity, self.settings.to_json())
+
+    @property
     def order(self) -> WorkOrder:
         """What the workers are told."""
         return WorkOrder(self.settings, Path(self.settings.out), self.identity)
@@ -60,9 +66,9 @@ def plan_build(settings: BuildSettings) -> BuildPlan:
     Raises:
         SettingsError, MissingInputError, DataError: something that was named is not there or cannot be used.
     """
-    splits = plan_splits(find_inputs(settings.inputs, settings.read), settings.split_bytes, settings.read)
+    splits = settings.splits()
     parts = make_encoder(settings)
-    return BuildPlan(settings, parts, splits, identity(settings, parts.fingerprints, splits))
+    return BuildPlan(settings, parts, splits, identity(settings, parts, splits))
 
 
 def build(settings: BuildSettings, progress: Callable[[Progress], None] = lambda _: None) -> Manifest:
@@ -83,10 +89,10 @@ def run_build(plan: BuildPlan, progress: Callable[[Progress], None] = lambda _: 
     """Carry out a plan; as `build`."""
     settings, folder = plan.settings, Path(plan.settings.out)
     # Before anything is written into a folder that is not ours, and before a cluster is reached for.
-    done = examine(folder, plan.identity, settings.part)
+    done = examine(folder, plan.basis, settings.part)
     _make(folder)
     with nullcontext() if done else _connected(settings), locked(folder), stop_on_signals() as stop:
-        manifest = claim(folder, plan.identity, settings.to_json(), settings.part)
+        manifest = claim(folder, plan.basis, settings.part)
         if manifest is None:
             plan.parts.encoder.vocabulary.save(folder / TOKENIZER, settings.model_max_length)
             records = _Run(plan, stop, progress).records()
@@ -113,9 +119,9 @@ def _connected(settings: BuildSettings) -> AbstractContextManager[None]:
 
 def _check_inputs(plan: BuildPlan) -> None:
     """Refuse to finish where an input was written to while it was read: the shards may hold parts of both texts."""
-    now = identity(plan.settings, plan.parts.fingerprints, plan.splits)
-    if differs := difference(plan.identity, now):
-        raise DataError(f"{differs}: changed while the build ran. Remove {plan.settings.out} and build again")
+    now = identity(plan.settings, plan.parts, plan.splits)
+    if differs := difference(plan.basis, Basis(now, plan.basis.settings)):
+        raise DataError(f"while the build ran: {differs}. Remove {plan.settings.out} and build again")
 
 
 def _unfilled(plan: BuildPlan) -> Manifest:
@@ -183,7 +189,10 @@ class _Run:
             halt=self._halt,
             name=lambda job: job.name,
         )
-        return workers.run(jobs)
+        workers.get_ready()
+        self.plan.parts.compile()  # else all workers would do so, each for itself
+        # The large ones first, so that all workers end at about the same time.
+        return workers.run(sorted(jobs, key=lambda job: -job.split.n_bytes))
 
     def _on_ray(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, ShardRecord]]:
         from corpus_tools.cluster import RayTasks

@@ -11,6 +11,7 @@ from pathlib import Path
 from shutil import copyfileobj, rmtree
 from typing import Any, Final
 
+from corpus_tools.build_changes import Basis, difference
 from corpus_tools.build_report import write_build_report
 from corpus_tools.encode.counts import Counts
 from corpus_tools.errors import DataError, DiskError, OutputError
@@ -28,8 +29,10 @@ def key_of(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def examine(folder: Path, identity: Mapping[str, Any], part: Part | None) -> Manifest | None:
+def examine(folder: Path, basis: Basis, part: Part | None) -> Manifest | None:
     """Make sure that a folder is free or this build's. Returns the manifest where the build is finished and whole.
+
+    A folder in which a build began and has finished no shard is free.
 
     Raises:
         OutputError: the folder is of a build with other settings or of another part, or holds something else.
@@ -39,51 +42,55 @@ def examine(folder: Path, identity: Mapping[str, Any], part: Part | None) -> Man
     if not folder.exists():
         return None
     manifest = load_manifest(folder) if (folder / MANIFEST).is_file() else None
-    there = (manifest.identity, manifest.part) if manifest else _begun(folder)
+    there = (Basis(manifest.identity, manifest.settings), manifest.part) if manifest else _begun(folder)
     if there is not None:
-        _compare(folder, there, identity, part)
+        if manifest or _has_shards(folder):
+            _compare(folder, there, basis, part)
     elif others := sorted(path.name for path in folder.iterdir() if not path.name.startswith((".", f"{BEGUN}.tmp-"))):
         raise OutputError(f"{folder}: is not empty ({', '.join(others[:3])}) and no shard folder. Take another --out")
     return manifest if manifest and _is_whole(folder, manifest) else None
 
 
-def _compare(
-    folder: Path, there: tuple[Mapping[str, Any], Part | None], identity: Mapping[str, Any], part: Part | None
-) -> None:
-    # Compared as it was saved: JSON knows no tuples.
-    if differs := difference(there[0], json.loads(json.dumps(identity))):
+def _compare(folder: Path, there: tuple[Basis, Part | None], basis: Basis, part: Part | None) -> None:
+    if differs := difference(there[0], basis):
         raise OutputError(
-            f"{folder}: holds shards of other settings: {differs}. Take another --out, or remove the folder to build "
-            "it anew"
+            f"{folder}: holds shards of another build: {differs}. Undo that, take another --out, or remove the folder "
+            "to build it anew"
         )
     if there[1] != part:
         holds, asked = (f"part {each} of the build" if each else "the whole build" for each in (there[1], part))
         raise OutputError(f"{folder}: holds {holds}, asked for is {asked}. Take another --out")
 
 
-def claim(
-    folder: Path, identity: Mapping[str, Any], settings: Mapping[str, Any], part: Part | None = None
-) -> Manifest | None:
+def claim(folder: Path, basis: Basis, part: Part | None = None) -> Manifest | None:
     """Take a folder for a build, or return the manifest where the build is finished and whole.
 
     Raises:
         OutputError: as `examine`.
     """
-    manifest = examine(folder, identity, part)
+    manifest = examine(folder, basis, part)
     if manifest is None:
         clear_temporary(folder)
+        if not (folder / MANIFEST).exists() and not _has_shards(folder):
+            for path in folder.glob("shard-*"):  # without their records, and perhaps of another build
+                path.unlink()
         # Before the manifest of a build that lost a shard goes, so that the folder never looks like a stranger's.
-        begun = {"identity": identity, "settings": settings, "part": asdict(part) if part else None}
+        begun = {**asdict(basis), "part": asdict(part) if part else None}
         write_json(folder / BEGUN, begun)
         (folder / MANIFEST).unlink(missing_ok=True)
     return manifest
 
 
-def _begun(folder: Path) -> tuple[dict[str, Any], Part | None] | None:
-    """Return the identity and the part of the build that began here."""
+def _has_shards(folder: Path) -> bool:
+    """Say whether a shard is finished. Those of a finished build have no record any more."""
+    return any(folder.glob("shard-*.json"))
+
+
+def _begun(folder: Path) -> tuple[Basis, Part | None] | None:
+    """Return what the build is made of that began here, and its part."""
     try:
         saved = json.loads((folder / BEGUN).read_text(encoding="utf-8"))
-        return dict(saved["identity"]), Part(**saved["part"]) if saved["part"] else None
+        return Basis(saved["identity"], saved["settings"]), Part(**saved["part"]) if saved["part"] else None
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError) as error:
@@ -97,24 +104,6 @@ def _is_whole(folder: Path, manifest: Manifest) -> bool:
         return all(finished(folder, shard.number, key) for shard in manifest.shards)
     paths = [(folder / shard.file, shard.bytes) for shard in manifest.shards]
     return all(path.is_file() and path.stat().st_size == size for path, size in paths)
-
-
-def difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    """Say in words what differs first between two identities; nothing where nothing does."""
-    for name in [*here, *(name for name in there if name not in here)]:
-        old, new = there.get(name), here.get(name)
-        if old == new:
-            continue
-        if isinstance(old, dict) and isinstance(new, dict):
-            return f"{name}: {difference(old, new)}"
-        return f"{name} is {_short(old)} there and {_short(new)} here"
-    return ""
-
-
-def _short(value: Any) -> str:
-    text = "not set" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    # Fingerprints begin with what they are of and end with what differs.
-    return text if len(text) <= 40 else f"{text[:16]}...{text[-12:]}"
 
 
 def clear_temporary(folder: Path) -> None:

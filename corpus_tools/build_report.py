@@ -10,7 +10,7 @@ from unicodedata import combining, name
 from corpus_tools.chart import bar_chart
 from corpus_tools.commonest import Commonest, Ranked, commonest
 from corpus_tools.markup import Html, clip, join, tag
-from corpus_tools.report import Section, bar, bars, long_table, page, save_page, table
+from corpus_tools.report import Section, bar, bars, counted, long_table, page, save_page, table
 from corpus_tools.shards.manifest import Manifest
 from corpus_tools.shards.read import ShardReader
 from corpus_tools.summary import headline, histograms, kinds_of, share, unknown_characters
@@ -42,7 +42,8 @@ def write_build_report(path: Path, reader: ShardReader) -> None:
 def corpus_page(reader: ShardReader) -> str:
     """Write everything that is known of a shard folder as one page. The same shards give the same page."""
     manifest = reader.manifest
-    lead = f"{manifest.documents:,} documents, {manifest.tokens:,} tokens, {len(manifest.shards):,} shards"
+    amounts = {"document": manifest.documents, "token": manifest.tokens, "shard": len(manifest.shards)}
+    lead = ", ".join(counted(n, noun) for noun, n in amounts.items())
     return page("Corpus", _sections(manifest, commonest(reader)), lead=lead, style=STYLE)
 
 
@@ -54,7 +55,7 @@ def _sections(manifest: Manifest, sample: Commonest) -> list[Section]:
         Section("In numbers", [table(headline(manifest))]),
         _lengths(manifest),
         _kinds(manifest, sample),
-        Section(f"Commonest words in a sample of {sample.documents:,} documents", [_ranked(sample.words)]),
+        Section(f"Commonest words in a sample of {counted(sample.documents, 'document')}", [_ranked(sample.words)]),
         _unknown(manifest),
         _encodings(manifest),
         _dropped(manifest),
@@ -83,7 +84,8 @@ def _kinds(manifest: Manifest, sample: Commonest) -> Section:
         )
         for kind in kinds
     ]
-    head = ("kind", "mark", "found", "of tokens", "", f"commonest in a sample of {sample.documents:,} documents")
+    sampled = f"commonest in a sample of {counted(sample.documents, 'document')}"
+    head = ("kind", "mark", "found", "of tokens", "", sampled)
     return Section("Entities and phrases", [long_table(rows, head) if rows else "No list and no tag was given."])
 
 

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from corpus_tools.drop_list import DropList
+from corpus_tools.build_changes import FILE_OPTIONS
+from corpus_tools.corpus_settings import SegmentedSettings, Stage
 from corpus_tools.encode.encoder import Encoder
-from corpus_tools.encode.vocabulary import load_vocabulary
+from corpus_tools.encode.vocabulary import Vocabulary, load_vocabulary
 from corpus_tools.errors import SettingsError, nearest
+from corpus_tools.files import content_hash
 from corpus_tools.schema import Document
-from corpus_tools.segment import Segmenter, build_segmenter
 from corpus_tools.shards.manifest import Part
 from corpus_tools.spans import DictionaryTags, GivenSpans, Knowledge, Lexicon, SpanFinder
 from corpus_tools.spans.dictionary_tags import DEFAULT_TAGS
-from corpus_tools.text.clean import Cleaner
-from corpus_tools.text.filters import Filters
-from corpus_tools.text.inputs import ReadSettings
 from corpus_tools.text.predictions import Predictions
-from corpus_tools.text.read import Reject
 from corpus_tools.text.simplify import Simplifier
-from corpus_tools.text.splits import DEFAULT_SPLIT_BYTES, Split
-
-Stage = Callable[[Iterator[Document | Reject]], Iterator[Document | Reject]]
-"""Takes what was read, changes documents or puts Rejects in their places, and passes on what was rejected before."""
+from corpus_tools.text.splits import Split
 
 ListFile = tuple[str | None, str]
 """(kind, path); the kind None is the file's stem."""
@@ -36,34 +28,26 @@ ListFile = tuple[str | None, str]
 ENGINES: Final = ("local", "ray")
 """Worker processes of this machine, or tasks of a Ray cluster."""
 
+LEAST_LENGTH: Final = 8
+"""Positions of a model: fewer are a slip, for [CLS] and [SEP] alone take three of a pair's."""
+
+SAMPLE: Final = Document("", "", "<p>研究生命的起源&mdash;&#8212;研究生命的起源，研究生命的起源。</p>")
+"""A text that all steps of cleaning and all filters have to look at."""
+
 _BESIDE_THE_BYTES: Final = ("out", "workers", "engine", "ray_address", "part")
 """Settings that say where and how a build is done, and nothing about what it writes."""
+_NOT_CHOICES: Final = ("inputs", "model_max_length", *FILE_OPTIONS)
+"""Settings that do not decide the bytes by themselves: what counts is in the files that some name."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildSettings:
-    """All that `corpus-tools build` can be told."""
+class BuildSettings(SegmentedSettings):
+    """All that `corpus-tools build` can be told. `out` is the shard folder."""
 
-    inputs: tuple[str, ...]
-    """Files, folders, or what `datasets` loads."""
     vocab: str
     """A vocab.txt or a folder with a saved BERT tokenizer."""
-    out: str
-    """The shard folder."""
     cased: bool = False
     """Keep upper and lower case apart, where the vocabulary does not say."""
-    segmenter: str = "jieba"
-    """A name of `segment.SEGMENTERS`, or `by_function:MODULE:FUNCTION`."""
-    dictionaries: tuple[str, ...] = ()
-    """jieba user dictionaries, in order."""
-    segment_as: str | None = None
-    """`simplified`: words, and entries of lists, are looked for in a simplified copy of the text."""
-    clean: tuple[str, ...] = ()
-    """Names of `text.clean.STEPS`, in any order."""
-    filters: Filters = field(default_factory=Filters)
-    """What a document must be like, once it is clean."""
-    drop: str | None = None
-    """A list of documents to leave out, as `corpus-tools dedup` writes it."""
     kinds: tuple[str, ...] = ()
     """Entities that documents, or `spans`, may come marked with; those of `read.inline_tags` are known without."""
     phrase_kinds: tuple[str, ...] = ()
@@ -76,13 +60,8 @@ class BuildSettings:
     """Files of triples whose subjects are entities."""
     tags: tuple[str, ...] = DEFAULT_TAGS
     """Dictionary tags whose words are entities; none where it is empty."""
-    read: ReadSettings = field(default_factory=ReadSettings)
-    split_bytes: int = DEFAULT_SPLIT_BYTES
-    """A plain file above this is cut into several shards."""
     model_max_length: int = 512
     """Written into the shards' tokenizer: the positions of the models it is for."""
-    workers: int = 0
-    """Worker processes; 0 takes one for each processor this process may use, or all of the Ray cluster."""
     engine: str = "local"
     """One of ENGINES."""
     ray_address: str | None = None
@@ -91,47 +70,20 @@ class BuildSettings:
     """The share of the shards to build; None builds all."""
 
     def __post_init__(self) -> None:
-        if not self.inputs:
-            raise SettingsError("build: no input is named. Give files or folders of text")
-        if self.workers < 0:
-            raise SettingsError(f"workers: {self.workers} is below 0")
+        super().__post_init__()
         if self.engine not in ENGINES:
             raise SettingsError(f"engine: '{self.engine}' is not known.{nearest(self.engine, ENGINES)}")
+        if self.model_max_length < LEAST_LENGTH:
+            found = f"{self.model_max_length} is below {LEAST_LENGTH}"
+            raise SettingsError(f"model_max_length: {found}; BERT has 512")
         if self.ray_address and self.engine != "ray":
             raise SettingsError("ray_address: only the engine ray takes it. Add --engine ray")
-        if self.dictionaries and self.segmenter != "jieba":
-            raise SettingsError(f"dictionaries: only the segmenter jieba reads them, not '{self.segmenter}'")
-        if self.segment_as not in (None, "simplified"):
-            raise SettingsError(f"segment_as: '{self.segment_as}' is not known. Known: simplified")
-        if "spaces" in self.clean and self.segmenter == "presegmented":
-            raise SettingsError("clean: the step spaces takes out what is between the words of presegmented text")
-
-    @property
-    def n_workers(self) -> int:
-        """Worker processes that are meant."""
-        return self.workers or len(os.sched_getaffinity(0))
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain JSON values, without those that do not enter the bytes."""
         kept = {name: value for name, value in asdict(self).items() if name not in _BESIDE_THE_BYTES}
         found: dict[str, Any] = json.loads(json.dumps(kept))  # lists for tuples, as they are read again
         return found
-
-
-def make_segmenter(name: str, dictionaries: tuple[str, ...] = ()) -> Segmenter:
-    """Build a segmenter as the command line names it.
-
-    Raises:
-        SettingsError: the name is unknown.
-        MissingInputError, DataError: a dictionary cannot be read.
-    """
-    name, _, function = name.partition(":")
-    settings: dict[str, Any] = {"name": name}
-    if function:
-        settings["function"] = function
-    if dictionaries:
-        settings["dictionaries"] = dictionaries
-    return build_segmenter(settings)
 
 
 def make_finders(settings: BuildSettings, simplifier: Simplifier | None) -> dict[str, SpanFinder]:
@@ -161,10 +113,20 @@ class EncodingParts:
 
     encoder: Encoder
     stages: tuple[Stage, ...]
-    """Between reading and encoding, in this order. Predicted spans come before what changes the text: they are counted
-    in the text as read."""
-    fingerprints: dict[str, str | None]
-    """Of vocabulary, segmenter, simplifier, lists, predictions and span finders; None where there is no such part."""
+    """Between reading and encoding, in this order."""
+    versions: dict[str, str | None]
+    """Fingerprints of segmenter, simplifier and span finders; None where there is no such part."""
+    files: dict[str, list[list[str]]]
+    """[kind, hash of what is in it] of each file, by the settings of FILE_OPTIONS; the kind is "" for most."""
+
+    def compile(self) -> None:
+        """Compile what documents will need, or load it: a third of a second, where compiling takes ten.
+
+        Compiled code is kept for other processes, so those that begin afterwards do not compile it once more.
+        """
+        for stage in self.stages:
+            list(stage(iter([SAMPLE])))
+        self.encoder.encode([])  # of no document, for a segmenter of the user's should see the user's texts alone
 
 
 def make_encoder(settings: BuildSettings) -> EncodingParts:
@@ -174,26 +136,23 @@ def make_encoder(settings: BuildSettings) -> EncodingParts:
         SettingsError, MissingInputError, DataError: one of them cannot be used.
     """
     vocabulary = load_vocabulary(settings.vocab, settings.cased)
-    segmenter = make_segmenter(settings.segmenter, settings.dictionaries)
-    simplifier = Simplifier() if settings.segment_as else None
+    segmenter = settings.make_segmenter()
+    simplifier = settings.make_simplifier()
     finders = make_finders(settings, simplifier)
     predictions = Predictions(settings.spans) if settings.spans else None
-    drop = DropList(settings.drop) if settings.drop else None
-    stages: list[Stage] = [drop.sift] if drop else []
-    if predictions:
-        stages.append(predictions.added_to)
-    if settings.clean:
-        stages.append(Cleaner(settings.clean).clean_all)
-    if settings.filters != Filters():
-        stages.append(settings.filters.sift)
-    fingerprints: dict[str, str | None] = dict.fromkeys(("entities", "phrases", "knowledge", "tags"))
-    fingerprints["drop"] = drop.fingerprint if drop else None
-    fingerprints["spans"] = predictions.fingerprint if predictions else None
-    fingerprints["segment_as"] = simplifier.fingerprint if simplifier else None
-    fingerprints |= {"vocabulary": vocabulary.fingerprint, "segmenter": segmenter.fingerprint}
-    fingerprints |= {name: finder.fingerprint for name, finder in finders.items()}
+    drop = settings.drop_list()
+    versions: dict[str, str | None] = dict.fromkeys(("entities", "phrases", "knowledge", "tags"))
+    versions["segment_as"] = simplifier.fingerprint if simplifier else None
+    versions["segmenter"] = segmenter.fingerprint
+    versions |= {name: finder.fingerprint for name, finder in finders.items()}
+    files = {setting: list[list[str]]() for setting in FILE_OPTIONS}
+    files["vocab"] = [["", Vocabulary(vocabulary.tokens).fingerprint]]  # whatever its case, which is a setting
+    files["dictionaries"] = [["", content_hash(path)] for path in settings.dictionaries]
+    files |= {name: [*map(list, finder.files)] for name, finder in finders.items() if isinstance(finder, Lexicon)}
+    files |= {"spans": [["", predictions.fingerprint]]} if predictions else {}
+    files |= {"drop": [["", drop.fingerprint]]} if drop else {}
     encoder = Encoder(vocabulary, segmenter, list(finders.values()), simplifier)
-    return EncodingParts(encoder, tuple(stages), fingerprints)
+    return EncodingParts(encoder, settings.stages(drop, predictions), versions, files)
 
 
 def tool_version() -> str:
@@ -204,20 +163,22 @@ def tool_version() -> str:
         return "0+source"
 
 
-def identity(settings: BuildSettings, fingerprints: Mapping[str, Any], splits: list[Split]) -> dict[str, Any]:
-    """Return everything that decides the shards' bytes, as JSON. Names of files and the number of workers do not.
+def identity(settings: BuildSettings, parts: EncodingParts, splits: list[Split]) -> dict[str, Any]:
+    """Return everything that decides the shards' bytes, as JSON. Places of files and the number of workers do not.
 
     Inputs are told apart by name, size and time of change, as `make` does: to hash them would be to read them twice.
     """
-    files = {split.file.name: split.file for split in splits}
+    chosen = {name: value for name, value in settings.to_json().items() if name not in _NOT_CHOICES}
+    chosen |= {"clean": sorted(set(settings.clean)), "cased": not parts.encoder.vocabulary.lower_case}
+    inputs = {split.file.name: split.file for split in splits}
     return {
         "tool": f"corpus-tools {tool_version()}, tokenizers {version('tokenizers')}",
-        **fingerprints,
-        "read": settings.to_json()["read"],
-        "clean": sorted(set(settings.clean)),
-        "filters": asdict(settings.filters),
-        "split_bytes": settings.split_bytes,
-        "inputs": {name: {"bytes": file.n_bytes, "changed": _changed(file.path)} for name, file in files.items()},
+        "settings": chosen,
+        "versions": parts.versions,
+        "files": parts.files,
+        "inputs": [
+            {"name": name, "bytes": file.n_bytes, "changed": _changed(file.path)} for name, file in inputs.items()
+        ],
     }
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from corpus_tools.build_folder import difference, key_of
+from corpus_tools.build_changes import Basis, difference
+from corpus_tools.build_folder import key_of
 from corpus_tools.build_settings import BuildSettings, EncodingParts, identity, make_encoder
 from corpus_tools.encode.encoder import Encoded
 from corpus_tools.errors import DataError
@@ -59,7 +60,9 @@ class WorkOrder:
             What `make_encoder` raises.
         """
         parts = make_encoder(self.settings)
-        if differs := difference({**self.identity, "inputs": {}}, identity(self.settings, parts.fingerprints, [])):
+        asked = self.settings.to_json()
+        planned, found = {**self.identity, "inputs": []}, identity(self.settings, parts, [])
+        if differs := difference(Basis(planned, asked), Basis(found, asked)):
             raise DataError(f"{differs}: this build began with others. Undo the change, or build into another --out")
         return self.work(parts, batched)
 

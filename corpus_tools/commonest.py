@@ -6,7 +6,7 @@ A sample, because the words of a large corpus do not fit into memory; it costs t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -49,23 +49,29 @@ def commonest(reader: ShardReader, n_words: int = 60, n_of_kind: int = 8) -> Com
         n_of_kind: phrases or entities of each kind to return, at most.
     """
     n_documents = min(N_DOCUMENTS, len(reader))
+    chosen = np.arange(n_documents) * len(reader) // max(n_documents, 1)
     words = Counter[_Ids]()
     of_kinds = [Counter[_Ids]() for _ in reader.kinds]
-    for place in range(n_documents):
-        number = place * len(reader) // n_documents
-        # One token more, to see whether a word ends with the last one that counts.
-        flags, ids = reader.flags(number)[: N_TOKENS + 1], reader.ids(number)[:N_TOKENS].tolist()
-        bounds = np.append(np.flatnonzero(flags & WORD), len(flags))
-        words.update(tuple(ids[start:end]) for start, end in pairwise(bounds[bounds <= N_TOKENS].tolist()))
-        for start, end, kind in reader.spans(number).tolist():
-            if end <= N_TOKENS:
-                of_kinds[kind][tuple(ids[start:end])] += 1
+    for first, shard in reader.shard_by_shard():
+        for number in chosen[(first <= chosen) & (chosen < first + len(shard))] - first:
+            _count(shard, int(number), words, of_kinds)
     worded = {word: n for word, n in words.items() if _is_worded(word, reader.vocabulary)}
     return Commonest(
         documents=n_documents,
         words=_ranked(worded, n_words, reader.vocabulary),
         of_kinds=[_ranked(found, n_of_kind, reader.vocabulary) for found in of_kinds],
     )
+
+
+def _count(reader: ShardReader, number: int, words: Counter[_Ids], of_kinds: Sequence[Counter[_Ids]]) -> None:
+    """Count what the beginning of a document holds."""
+    # One token more, to see whether a word ends with the last one that counts.
+    flags, ids = reader.flags(number)[: N_TOKENS + 1], reader.ids(number)[:N_TOKENS].tolist()
+    bounds = np.append(np.flatnonzero(flags & WORD), len(flags))
+    words.update(tuple(ids[start:end]) for start, end in pairwise(bounds[bounds <= N_TOKENS].tolist()))
+    for start, end, kind in reader.spans(number).tolist():
+        if end <= N_TOKENS:
+            of_kinds[kind][tuple(ids[start:end])] += 1
 
 
 def text_of(ids: Iterable[int], vocabulary: Vocabulary) -> str:

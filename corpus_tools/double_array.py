@@ -31,7 +31,7 @@ OWNER: Final = 1
 
 CROWDED: Final = 256
 """So many free cells looked at in vain: the search for the next family of about this size begins behind them."""
-SIZE_CLASSES: Final = 17
+SIZE_CLASSES: Final = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class DoubleArray:
     """BASE and OWNER of each state. [N, 2]"""
     key_at: Int32s
     """The number of the key that ends at a state, NOWHERE where none does. [N]"""
-    symbols: npt.NDArray[np.uint16]
+    symbols: npt.NDArray[np.uint32]
     """The symbol of each code point; those behind the last one have none. [code points]"""
 
 
@@ -54,7 +54,7 @@ def step(cells: Int32s, state: int, symbol: int) -> int:
 
 
 @compiled
-def symbol_of(symbols: npt.NDArray[np.uint16], code: int) -> int:
+def symbol_of(symbols: npt.NDArray[np.uint32], code: int) -> int:
     """Return the symbol of a code point, 0 where no key has it."""
     return symbols[code] if code < len(symbols) else 0
 
@@ -63,7 +63,7 @@ def double_array(keys: Sequence[str]) -> DoubleArray:
     """Build the trie of some keys. A million take a few seconds.
 
     Raises:
-        ValueError: a key is empty or stands twice, or there are more than 65,535 different characters.
+        ValueError: a key is empty or stands twice.
     """
     if len(set(keys)) < len(keys) or "" in keys:
         raise ValueError("the keys of a double array are different from each other and not empty")
@@ -81,13 +81,11 @@ def code_points(text: str) -> npt.NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
-def _symbols(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint16]:
+def _symbols(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     """Number the characters from 1, the commonest first, so that the largest families lie close together."""
     counts = np.bincount(codes) if len(codes) else np.zeros(1, np.int64)
     used = np.flatnonzero(counts)
-    if len(used) > np.iinfo(np.uint16).max:
-        raise ValueError(f"{len(used):,} different characters, a double array holds 65,535")
-    symbols = np.zeros(len(counts), np.uint16)
+    symbols = np.zeros(len(counts), np.uint32)
     symbols[used[np.argsort(-counts[used], kind="stable")]] = np.arange(1, len(used) + 1)
     return symbols
 
@@ -114,7 +112,7 @@ def _place(
     codes: npt.NDArray[np.uint32],
     bounds: npt.NDArray[np.int64],
     order: npt.NDArray[np.int64],
-    symbols: npt.NDArray[np.uint16],
+    symbols: npt.NDArray[np.uint32],
 ) -> tuple[Int32s, Int32s]:
     """Find a place for every prefix: the shorter first, of one length those with the most continuations first.
 

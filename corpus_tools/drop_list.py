@@ -17,15 +17,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from corpus_tools.files import damage_named, list_lines, open_bytes
+from corpus_tools.files import content_hash, list_lines
 from corpus_tools.schema import Document, Offsets
 from corpus_tools.table_cache import cached
 from corpus_tools.text.read import Reject
 
 DUPLICATE: Final = "duplicate"
 """The reason in rejects.jsonl."""
-
-_CHUNK: Final = 1 << 20
 
 _ESCAPES: Final = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}
 
@@ -59,11 +57,7 @@ class DropList:
             MissingInputError: it is not there.
             DataError: it is damaged or not UTF-8.
         """
-        digest = hashlib.sha256()
-        with open_bytes(path) as file, damage_named(path):
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-        self.fingerprint: Final = f"drop-list-1-{digest.hexdigest()}"
+        self.fingerprint: Final = f"drop-list-1-{content_hash(path)}"
         self._path = path
         self._entries = cached(Entries, self.fingerprint, self._read)
 

@@ -48,6 +48,8 @@ class Amounts:
     chars: float = 0.0
     """Of the documents."""
     tokens: float = 0.0
+    unknown: float = 0.0
+    """[UNK] among them."""
     bytes: float = 0.0
     """Of the shards."""
     seconds: float = 0.0
@@ -58,6 +60,7 @@ class Amounts:
         self.documents += times * other.documents
         self.chars += times * other.chars
         self.tokens += times * other.tokens
+        self.unknown += times * other.unknown
         self.bytes += times * other.bytes
         self.seconds += times * other.seconds
         for reason, n in other.dropped.items():
@@ -210,7 +213,7 @@ def _encode(work: SplitWork, documents: Sequence[Document], amounts: Amounts) ->
     made = work.encode(chosen, [])
     n_bytes = record_batch([made], shard_schema(work.parts.encoder.vocabulary.size)).nbytes
     by_length = amounts.chars / sum(len(document.text) for document in chosen)
-    amounts.add(Amounts(tokens=len(made.ids), bytes=n_bytes), by_length)
+    amounts.add(Amounts(tokens=len(made.ids), unknown=made.counts.unknown_tokens, bytes=n_bytes), by_length)
     dropped = Counter(reject.reason for reject in made.rejects)
     amounts.add(Amounts(documents=len(made.names), dropped=dropped), len(documents) / len(chosen))
     return chosen

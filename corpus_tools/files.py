@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import lzma
+import os
 import tarfile
 import zipfile
 import zlib
@@ -14,12 +16,29 @@ from typing import BinaryIO, Final
 from corpus_tools.errors import DataError, MissingInputError
 from corpus_tools.unpack import PACKED, Allowance, packed_suffix, unpacked
 
-__all__ = ["BOM", "HEAD_BYTES", "MAX_LINE_BYTES", "PACKED", "check_kind", "damage_named", "list_lines", "open_bytes"]
+__all__ = [
+    "BOM",
+    "HEAD_BYTES",
+    "MAX_ENTRY_CHARS",
+    "MAX_LINE_BYTES",
+    "PACKED",
+    "check_kind",
+    "content_hash",
+    "damage_named",
+    "list_lines",
+    "open_bytes",
+    "utf8_name",
+]
 
 BOM: Final = b"\xef\xbb\xbf"
 
 MAX_LINE_BYTES: Final = 1 << 20
 """A list with a longer line than this is something else."""
+
+MAX_ENTRY_CHARS: Final = 200
+"""A longer entry of a list is no word, no name and no phrase: the file is something else."""
+
+_CHUNK: Final = 1 << 20
 
 _TAR: Final = "a tar archive"
 
@@ -90,6 +109,24 @@ def check_kind(place: str | Path, name: str, head: bytes) -> None:
         raise DataError(f"{place}: is {kind} by its first bytes, whatever its name says. {remedy}")
     found = f"begins with the bytes {head[:4].hex(' ')}" if head else "is empty"
     raise DataError(f"{place}: {found}, so it is not {by_name}. Take {suffix} off its name, or fetch it again")
+
+
+def content_hash(path: str | Path) -> str:
+    """Return the SHA-256 of what is in a file, however it is packed.
+
+    Raises:
+        MissingInputError, DataError: as `open_bytes`; or the file is damaged.
+    """
+    digest = hashlib.sha256()
+    with open_bytes(path) as file, damage_named(path):
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def utf8_name(name: str) -> str:
+    """Write a file name so that it can be stored: names need not be UTF-8 on disk."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 @contextmanager

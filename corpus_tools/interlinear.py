@@ -1,7 +1,8 @@
 """Break a sequence into lines of tokens that have rows of marks under them.
 
 Tokens stand in columns of a terminal, of which a Chinese character takes two. The name of a phrase or an entity stands
-within the columns of its tokens where it fits there, else behind them, and the next span of its row makes room.
+within the columns of its tokens where it fits there, else behind them, up to the next span of its row: no mark moves a
+token, for a gap would look like the end of a word.
 """
 
 from __future__ import annotations
@@ -54,22 +55,17 @@ def lay_out(shown: Shown, width: int) -> list[Line]:
         width: columns of a line.
     """
     widths = shown.widths()
-    rows = [_widths_by_start(spans, shown, widths) for spans in (shown.phrases, shown.entities)]
-    wanted = _wanted(shown, widths, rows)
+    wanted = _wanted(shown, widths)
     lines: list[Line] = []
     end = 0
-    free = [0] * len(rows)  # the first column of each row behind its span before, the name included
     for place, token in enumerate(shown.tokens):
-        begun = [n for n, row in enumerate(rows) if place in row]
-        column = max([end + token.spaced, *(free[n] for n in begun)])
+        column = end + token.spaced
         if not lines or column + wanted[place] > width:
             lines.append(Line(place, [], []))
-            column, free = 0, [0] * len(rows)
+            column = 0
         lines[-1].columns.append(column)
         lines[-1].widths.append(widths[place])
         end = column + widths[place]
-        for n in begun:
-            free[n] = column + rows[n][place]
     return lines
 
 
@@ -83,8 +79,9 @@ def _widths_by_start(spans: Sequence[Marked], shown: Shown, widths: list[int]) -
     return found
 
 
-def _wanted(shown: Shown, widths: list[int], rows: Sequence[dict[int, int]]) -> list[int]:
+def _wanted(shown: Shown, widths: list[int]) -> list[int]:
     """Return the columns that have to be free for a token to stand on a line: those of its word and of its spans."""
+    rows = [_widths_by_start(spans, shown, widths) for spans in (shown.phrases, shown.entities)]
     wanted = list(widths)
     begin = 0
     for place, token in enumerate(shown.tokens):

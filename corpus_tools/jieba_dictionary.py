@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from corpus_tools.errors import DataError, MissingInputError, SettingsError
-from corpus_tools.files import list_lines
+from corpus_tools.files import MAX_ENTRY_CHARS, list_lines
 
 _ENTRY: Final = re.compile(r"^(.+?)( [0-9]+)?( [a-z]+)?$")
 _NUMBER: Final = re.compile(r"\s[+-]?[0-9][0-9.,]*(\s|$)")
@@ -57,23 +57,37 @@ def user_entries(path: str | Path) -> Iterator[Entry]:
 
     Raises:
         MissingInputError: no file is there.
-        DataError: the file is damaged or a line is not a dictionary entry; names FILE:LINE.
+        DataError: the file is damaged, has no entry, or a line that is none; names FILE:LINE.
     """
+    n_entries = 0
     for number, line in list_lines(path):
         line = line.strip()
         if line:
+            n_entries += 1
             yield _entry(line, f"{path}:{number}")
+    if not n_entries:
+        raise DataError(f"{path}: holds no word. Put 'word [frequency] [tag]' on each line")
 
 
 def _entry(line: str, place: str) -> Entry:
     match = _ENTRY.match(line)
     # jieba takes a line it cannot take apart for one long word that never occurs: the user's entry is lost in silence.
     if match is None or "\t" in match[1] or _NUMBER.search(match[1]):
-        raise DataError(f"{place}: {line!r} is not 'word [frequency] [tag]' with single spaces, as in '云计算 5 n'")
+        raise DataError(
+            f"{place}: {line[:80]!r} is not 'word [frequency] [tag]' with single spaces, as in '云计算 5 n'"
+        )
     word, frequency, tag = (part.strip() if part else None for part in match.groups())
     if frequency and len(frequency) > _MAX_DIGITS:
-        raise DataError(f"{place}: the frequency {frequency} is too large")
+        raise DataError(
+            f"{place}: a frequency of {len(frequency)} digits, at most {_MAX_DIGITS} make sense. Leave it out, and "
+            "jieba finds one that is high enough"
+        )
     assert word is not None  # the pattern's first group is never empty
+    # jieba keeps every beginning of a word, so that one of 100,000 characters would be 10 GB of them.
+    if len(word) > MAX_ENTRY_CHARS:
+        raise DataError(
+            f"{place}: a word of {len(word):,} characters, at most {MAX_ENTRY_CHARS} make sense. Put one on a line"
+        )
     return Entry(word, int(frequency) if frequency else None, tag)
 
 

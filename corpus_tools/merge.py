@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copyfile
 
-from corpus_tools.build_folder import claim, difference, examine, finish, key_of, tidy
+from corpus_tools.build_changes import Basis, difference
+from corpus_tools.build_folder import claim, examine, finish, key_of, tidy
 from corpus_tools.errors import DataError, DiskError, SettingsError, StoppedError
 from corpus_tools.pool import stop_on_signals
 from corpus_tools.shards.manifest import TOKENIZER, Manifest, Part, ShardEntry, load_manifest, shard_name
@@ -31,6 +32,11 @@ class PartFolder:
     manifest: Manifest
 
     @property
+    def basis(self) -> Basis:
+        """Of the build it is part of."""
+        return Basis(self.manifest.identity, self.manifest.settings)
+
+    @property
     def part(self) -> Part:
         """Which part it is."""
         assert self.manifest.part
@@ -44,9 +50,9 @@ class MergePlan:
     parts: list[PartFolder]
 
     @property
-    def identity(self) -> dict[str, object]:
+    def basis(self) -> Basis:
         """Of the build they are parts of."""
-        return self.parts[0].manifest.identity
+        return self.parts[0].basis
 
     @property
     def shards(self) -> list[tuple[PartFolder, ShardEntry]]:
@@ -66,7 +72,7 @@ def plan_merge(folders: Sequence[str | Path]) -> MergePlan:
     parts = [_open(Path(folder)) for folder in folders]
     first = parts[0]
     for other in parts[1:]:
-        if differs := difference(first.manifest.identity, other.manifest.identity):
+        if differs := difference(first.basis, other.basis):
             raise DataError(f"{other.path}: is not of the same build as {first.path}: {differs}")
         if other.part.of != first.part.of:
             raise DataError(f"{other.path}: is part {other.part}, {first.path} is part {first.part}")
@@ -111,11 +117,11 @@ def merge(plan: MergePlan, out: str | Path, progress: Callable[[str], None] = la
         OutputError: the folder is in use or holds something else. StoppedError: a signal asked to stop. DiskError.
     """
     folder = Path(out)
-    examine(folder, plan.identity, None)
+    examine(folder, plan.basis, None)
     first = plan.parts[0]
     vocabulary = open_vocabulary(first.path, first.manifest)
     with locked(folder), stop_on_signals() as stop:
-        manifest = claim(folder, plan.identity, first.manifest.settings)
+        manifest = claim(folder, plan.basis)
         if manifest is None:
             records: list[ShardRecord] = []
             for part, shard in plan.shards:

@@ -7,11 +7,13 @@ import os
 import pickle
 import signal
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
@@ -27,6 +29,8 @@ Result = TypeVar("Result")
 # worker starts in a third of the time of a spawned one and shares its modules' memory.
 CONTEXT: Final[ForkServerContext] = multiprocessing.get_context("forkserver")
 TICK_SECONDS: Final = 0.5
+MAX_STARTS: Final = 4
+"""Times that a worker is tried to be started."""
 MAX_NAMED: Final = 5
 """Lost jobs that one message names."""
 
@@ -78,6 +82,11 @@ class Workers(Generic[Job, Result]):
     name: Callable[[Job], str]
     """Names a job in messages."""
 
+    def get_ready(self) -> None:
+        """Start the server that workers come from, so that it imports while this process does something else."""
+        CONTEXT.set_forkserver_preload([self.work.__module__])
+        forkserver.ensure_running()
+
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Result]]:
         """Yield each job with its result, in the order in which they finish.
 
@@ -85,9 +94,10 @@ class Workers(Generic[Job, Result]):
 
         Raises:
             OutOfMemoryError: a worker died at the second try too; the message names the jobs, all others are done. Or
-                more workers died than there are at a time, before one job was done.
+                more workers died than there are at a time, before one job was done; or none can be started.
             Whatever `start`, `work` or `tick` raises, at once.
         """
+        self.get_ready()
         once: list[Job] = []
         twice: list[Job] = []
         yield from self._share_out(jobs, self.count, once)
@@ -124,12 +134,30 @@ class Workers(Generic[Job, Result]):
                     yield job, result
 
     def _hire(self, crew: dict[Connection, BaseProcess]) -> Connection:
-        CONTEXT.set_forkserver_preload([self.work.__module__])
-        ours, theirs = CONTEXT.Pipe()
-        crew[ours] = CONTEXT.Process(target=_serve, args=(theirs, self.start, self.start_args, self.work), daemon=True)
-        crew[ours].start()
-        theirs.close()  # so that the worker's own end is the last one, and its death closes the pipe
-        return ours
+        """Start a worker. Where the fork server has died, which may show only now, that starts another server.
+
+        Raises:
+            OutOfMemoryError: no worker starts.
+        """
+        for _ in range(MAX_STARTS):
+            ours, theirs = CONTEXT.Pipe()
+            with theirs:  # closed here, so that the worker's own end is the last one, and its death closes the pipe
+                process = CONTEXT.Process(
+                    target=_serve, args=(theirs, self.start, self.start_args, self.work), daemon=True
+                )
+                try:
+                    process.start()
+                except (EOFError, OSError) as error:
+                    ours.close()
+                    failed = error
+                    time.sleep(TICK_SECONDS)  # a server that was killed takes a moment to be gone
+                else:
+                    crew[ours] = process
+                    return ours
+        raise OutOfMemoryError(
+            f"no worker process can be started ({failed}), most likely because memory ran out. What is done stays "
+            "done: run the same command with fewer --workers to go on"
+        )
 
     @contextmanager
     def _crew(self) -> Iterator[dict[Connection, BaseProcess]]:

@@ -24,7 +24,8 @@ STYLE: Final = """
   min-width: calc(var(--label) * 1ch + 1em); position: sticky; left: 0; background: var(--ground); }
 .line .word { border-left-width: .45rem; background-clip: padding-box; }
 .line .special { color: var(--soft); font-size: .76em; }
-.line .span { font-size: .7rem; line-height: 1.25; padding: 0 .2em; background-color: hsl(var(--hue) 75% 55% / .32); }
+.line .span { font-size: .7rem; line-height: 1.25; padding: 0 .2em; background-color: hsl(var(--hue) 75% 55% / .32);
+  max-width: 0; overflow: hidden; text-overflow: ellipsis; }
 .line .opens { border-top-left-radius: .5em; border-bottom-left-radius: .5em; }
 .line .opens.word { border-top-left-radius: 1.14em .5em; border-bottom-left-radius: 1.14em .5em; }
 .line .closes { border-top-right-radius: .5em; border-bottom-right-radius: .5em; }
@@ -73,7 +74,8 @@ def _legend() -> Html:
         for outcome, meaning in MEANINGS.items()
     ]
     opening = "A space stands before each word. Under each token that is to be predicted: "
-    return tag("p", opening, join(*said, by="; "), ".")
+    cut = ". Names of phrases and entities are cut where their tokens are narrower; the pointer brings them up whole."
+    return tag("p", opening, join(*said, by="; "), cut)
 
 
 def _labels(shown: Shown) -> list[str]:
@@ -126,7 +128,7 @@ def _spans(spans: Sequence[Marked], line: Line) -> list[_Cell]:
     for span, first, last in line.parts(spans):
         ends = {"opens": first == span.start, "closes": last == span.end}
         classes = ["span", *(name for name, there in ends.items() if there)]
-        made.append(_Cell(first, last, span.name, classes, style=f"--hue:{hue(span.kind)}"))
+        made.append(_Cell(first, last, span.name, classes, title=span.name, style=f"--hue:{hue(span.kind)}"))
     return made
 
 

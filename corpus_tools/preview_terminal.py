@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from colorsys import hls_to_rgb
+from itertools import zip_longest
 from typing import Final
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
@@ -92,8 +93,12 @@ def _words(shown: Shown, line: Line) -> Iterator[_Piece]:
 
 
 def _spans(spans: Sequence[Marked], line: Line, brackets: str) -> Iterator[_Piece]:
-    """Draw brackets as wide as the tokens, with the kind's name in them, or behind them where they are too narrow."""
-    for span, first, last in line.parts(spans):
+    """Draw brackets as wide as the tokens, with the kind's name in them, or behind them where they are too narrow.
+
+    A name that reaches the next span of the row is cut and ends in a point.
+    """
+    parts = list(line.parts(spans))
+    for (span, first, last), after in zip_longest(parts, parts[1:]):
         left, right = line.place(first, last)
         width = right - left
         fits = cell_len(span.name) + N_EDGES <= width
@@ -101,7 +106,14 @@ def _spans(spans: Sequence[Marked], line: Line, brackets: str) -> Iterator[_Piec
         opening, closing = brackets[0] if first == span.start else "-", brackets[1] if last == span.end else "-"
         yield left, f"{opening}{inner}{closing}" if width >= N_EDGES else "|", f"#1d1d1d on {_ground(span.kind)}"
         if not fits and last == span.end:
-            yield right, span.name, ""
+            yield right, _cut(span.name, line.columns[after[1] - line.start] - right) if after else span.name, ""
+
+
+def _cut(name: str, room: int) -> str:
+    """Shorten a name to a number of columns, which a point ends; to nothing where there is one column or none."""
+    if cell_len(name) <= room:
+        return name
+    return f"{set_cell_size(name, room - 1)}." if room > 1 else ""
 
 
 def _mask(mask: Mapping[int, Chosen], line: Line) -> Iterator[_Piece]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +20,11 @@ MOST_LISTED: Final = 20
 """Lines of a list."""
 MOST_TEXT: Final = 40
 """Characters of a word or a name."""
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print one JSON object in a line, for a program."""
+    print(json.dumps(value, ensure_ascii=False))
 
 
 def print_rows(rows: Sequence[tuple[str, int | str]]) -> None:

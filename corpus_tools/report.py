@@ -20,6 +20,7 @@ __all__ = [
     "Section",
     "bar",
     "bars",
+    "counted",
     "escape",
     "join",
     "line_chart",
@@ -181,6 +182,11 @@ def number(value: float) -> str:
     if isinstance(value, int) or abs(value) >= 10_000:
         return f"{value:,.0f}"
     return f"{value:,.4g}"
+
+
+def counted(n: int, noun: str) -> str:
+    """Write a number with what it counts: `1 shard`, `2,000 shards`."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def _section(section: Section) -> Html:

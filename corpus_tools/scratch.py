@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,9 +12,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from corpus_tools.errors import OutputError
 from corpus_tools.schema import Offsets
-from corpus_tools.storage import disk_errors, replace_whole, temporary_beside
+from corpus_tools.storage import disk_errors, refuse_existing, written_whole
 
 Array = npt.NDArray[Any]
 
@@ -114,16 +113,6 @@ def _mapped(path: Path) -> Array:
     return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
-def refuse_existing(target: Path) -> None:
-    """Keep a list that is there already.
-
-    Raises:
-        OutputError: the file exists.
-    """
-    if target.exists():
-        raise OutputError(f"{target}: exists, and may have been edited. Take another --out, or remove it")
-
-
 @contextmanager
 def scratch_beside(target: Path) -> Iterator[Scratch]:
     """Make a folder beside the file that is to be written, on the same disk; it is gone afterwards.
@@ -145,12 +134,5 @@ def write_list(path: Path, lines: Iterable[str]) -> None:
     Raises:
         DiskError: the disk is full or refuses.
     """
-    temporary = temporary_beside(path)
-    try:
-        with disk_errors(path):
-            with temporary.open("w", encoding="utf-8", newline="\n") as file:
-                file.writelines(f"{line}\n" for line in lines)
-            replace_whole(temporary, path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+    with written_whole(path) as place, place.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)

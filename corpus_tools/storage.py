@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, Final, TextIO
 
 from corpus_tools.errors import DiskError, OutputError
@@ -58,24 +59,48 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise DiskError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all.
+def refuse_existing(target: Path) -> None:
+    """Keep what is there already: a person may have edited it.
+
+    Raises:
+        OutputError: there is a file or folder of this name.
+    """
+    if target.exists():
+        raise OutputError(f"{target}: exists already. Take another --out, or remove it")
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """Lend a place beside `target`. The file or folder made there becomes `target`, unless something is raised.
 
     Raises:
         DiskError: the disk is full or refuses.
     """
-    temporary = temporary_beside(path)
+    place = temporary_beside(target)
     try:
-        temporary.write_text(text, encoding="utf-8")
-        replace_whole(temporary, path)
-    except OSError as error:
+        with disk_errors(target):
+            yield place
+            for path in place.rglob("*"):
+                sync(path)
+            replace_whole(place, target)
+    finally:
+        rmtree(place, ignore_errors=True)
         with suppress(OSError):
-            temporary.unlink()
-        raise DiskError(f"{path}: cannot be written: {error.strerror}") from error
+            place.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    r"""Write a text file whole or not at all. Bytes of a file name that are not UTF-8 are written as \udcXX.
+
+    Raises:
+        DiskError: the disk is full or refuses.
+    """
+    with written_whole(path) as place:
+        place.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON, whole or not at all."""
+    """Write a value as indented JSON, whole or not at all. Read again it is the same, with any file name in it."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from corpus_tools.corpus_settings import CorpusSettings
 from corpus_tools.errors import StoppedError
 from corpus_tools.pool import CONTEXT, StopRequest, Workers
 from corpus_tools.schema import Document
 from corpus_tools.text.document_batches import document_batches
-from corpus_tools.text.inputs import ReadSettings
-from corpus_tools.text.read import read_split
 from corpus_tools.text.splits import Split
 
 Result = TypeVar("Result")
@@ -94,15 +93,14 @@ class Pass(Generic[Result]):
     """In the order of the shares."""
     documents: int
     unusable: int
-    """Documents that `build` would reject too."""
+    """Documents that `build` would drop too."""
 
 
 @dataclass(frozen=True, slots=True)
 class CorpusReader:
     """Goes over a corpus in passes; a signal stops it between two batches."""
 
-    read: ReadSettings
-    n_workers: int
+    settings: CorpusSettings
     stop: StopRequest
     progress: Callable[[Progress], None]
 
@@ -135,10 +133,10 @@ class CorpusReader:
             seconds = time.monotonic() - began
             self.note(Progress(step, len(done), len(shares), board[_DOCUMENTS], board[_CHARACTERS], seconds))
 
-        reading = _Reading(work, self.read, board)
+        reading = _Reading(work, self.settings, board)
         jobs = sorted(shares, key=lambda share: -share.n_bytes)
         tick()
-        alone = self.n_workers == 1 or len(jobs) == 1
+        alone = self.settings.n_workers == 1 or len(jobs) == 1
         for share, result in reading.here(jobs, tick) if alone else self._in_pool(reading, jobs, tick):
             done[share.number] = result
             tick()
@@ -151,7 +149,7 @@ class CorpusReader:
     ) -> Iterator[tuple[Share, _Done[Result]]]:
         workers = Workers[Share, _Done[Result]](
             work=_work,
-            count=min(self.n_workers, len(jobs)),
+            count=min(self.settings.n_workers, len(jobs)),
             start=_start_worker,
             start_args=(reading,),
             tick=tick,
@@ -173,7 +171,7 @@ class _Reading(Generic[Result]):
     """Reads shares and has them worked on, in whichever process it is."""
 
     work: Work[Result]
-    read: ReadSettings
+    settings: CorpusSettings
     board: _Board
 
     def here(self, shares: Sequence[Share], tick: Callable[[], None]) -> Iterator[tuple[Share, _Done[Result]]]:
@@ -192,15 +190,14 @@ class _Reading(Generic[Result]):
 
         def batches() -> Iterator[list[Document]]:
             nonlocal n_documents, n_unusable
-            for split in share.splits:
-                for documents, rejects in document_batches(read_split(split, self.read)):
-                    n_documents += len(documents)
-                    n_unusable += len(rejects)
-                    yield documents
-                    # Without a lock, as a build's: a sum that is lost now and then shows in the progress line alone.
-                    self.board[_DOCUMENTS] += len(documents)
-                    self.board[_CHARACTERS] += sum(len(document.text) for document in documents)
-                    batched()
+            for documents, rejects in document_batches(self.settings.documents(share.splits)):
+                n_documents += len(documents)
+                n_unusable += len(rejects)
+                yield documents
+                # Without a lock, as a build's: a sum that is lost now and then shows in the progress line alone.
+                self.board[_DOCUMENTS] += len(documents)
+                self.board[_CHARACTERS] += sum(len(document.text) for document in documents)
+                batched()
 
         result = self.work(share, batches())
         return _Done(result, n_documents, n_unusable)

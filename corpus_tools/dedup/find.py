@@ -10,14 +10,14 @@ Letters: N documents of the corpus, in the order of the input.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from corpus_tools.corpus_settings import CorpusSettings
 from corpus_tools.dedup.bands import Bands
 from corpus_tools.dedup.clusters import cluster, in_company, similarity
 from corpus_tools.dedup.passes import BY_PLACE, NAME, SHINGLES, Keep, Sign
@@ -26,41 +26,20 @@ from corpus_tools.errors import SettingsError
 from corpus_tools.pool import stop_on_signals
 from corpus_tools.schema import Offsets
 from corpus_tools.scratch import Scratch, scratch_beside, write_list
-from corpus_tools.text.inputs import ReadSettings, find_inputs
-from corpus_tools.text.splits import DEFAULT_SPLIT_BYTES, Split, plan_splits
 from corpus_tools.whole_corpus import CorpusReader, Progress, one_each
 
 
 @dataclass(frozen=True, kw_only=True)
-class DedupSettings:
-    """All that `corpus-tools dedup` can be told."""
+class DedupSettings(CorpusSettings):
+    """All that `corpus-tools dedup` can be told. `out` is the list."""
 
-    inputs: tuple[str, ...]
-    """Files, folders, or what `datasets` loads."""
-    out: str
-    """The list."""
     near: float = 0.8
     """Least Jaccard similarity of near duplicates; in (0, 1]."""
-    read: ReadSettings = field(default_factory=ReadSettings)
-    split_bytes: int = DEFAULT_SPLIT_BYTES
-    """A plain file above this is read in several parts."""
-    workers: int = 0
-    """Worker processes; 0 takes one for each processor this process may use."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.near <= 1:
             raise SettingsError(f"near: {self.near:g} is no similarity above 0 and up to 1")
-        if self.workers < 0:
-            raise SettingsError(f"workers: {self.workers} is below 0")
-
-    @property
-    def n_workers(self) -> int:
-        """Worker processes that are meant."""
-        return self.workers or len(os.sched_getaffinity(0))
-
-    def splits(self) -> list[Split]:
-        """Find the inputs and cut them into parts."""
-        return plan_splits(find_inputs(self.inputs, self.read), self.split_bytes, self.read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +53,7 @@ class Duplicates:
     near: int
     """In the list because an earlier document has a similar one."""
     unusable: int
-    """Documents that were not compared, since `build` rejects them too."""
+    """Documents that were not compared, since `build` drops them too."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -95,7 +74,7 @@ def find_duplicates(settings: DedupSettings, progress: Callable[[Progress], None
     shares = one_each(settings.splits())
     out, bands = Path(settings.out), Bands.for_similarity(settings.near)
     with scratch_beside(out) as scratch, stop_on_signals() as stop:
-        reader = CorpusReader(settings.read, settings.n_workers, stop, progress)
+        reader = CorpusReader(settings, stop, progress)
         first = reader.go_over("pass 1 of 2", Sign(scratch, bands), shares)
         leaders = equal_leaders(scratch.joined("texts", np.zeros((2, 0), np.uint64)))
         originals = np.flatnonzero(leaders == np.arange(len(leaders)))

@@ -175,16 +175,13 @@ def check_entries(tokens: Iterable[str], where: str) -> None:
     """Refuse a list of entries that is no BERT vocabulary.
 
     Raises:
-        DataError: an entry is empty, ends in a carriage return or stands twice, or a special token is missing.
+        DataError: an entry ends in a carriage return or stands twice, or a special token is missing.
     """
     first: dict[str, int] = {}
     for number, token in enumerate(tokens, start=1):
         place = f"{where}:{number}"
         if token.endswith("\r"):
             raise DataError(f"{place}: the line ends in CR LF, so no entry would ever match. Convert it: dos2unix FILE")
-        # Only the empty line: Google's Chinese vocabulary holds U+2028, which is white space.
-        if not token:
-            raise DataError(f"{place}: the entry is blank. Every line of a vocabulary is one token; remove the line")
         if token in first:
             raise DataError(f"{place}: '{token}' stands on line {first[token]} already. Each entry may stand once")
         first[token] = number
@@ -215,15 +212,36 @@ def load_vocabulary(path: Path | str, cased: bool = False) -> Vocabulary:
 
 
 def _from_vocab_txt(folder: Path, cased: bool) -> Vocabulary:
-    config = folder / "tokenizer_config.json"
-    settings = _read_json(config) if config.is_file() else {}
-    _check_options(settings, str(config))
+    settings = _settings_beside(folder)
     return Vocabulary(_read_entries(folder / "vocab.txt"), lower_case=bool(settings.get("do_lower_case", not cased)))
 
 
 def _from_tokenizer_json(folder: Path, cased: bool) -> Vocabulary:
     path = folder / "tokenizer.json"
-    return from_tokenizer(_read_json(path), str(path), cased)
+    made = from_tokenizer(_read_json(path), str(path), cased)
+    # transformers believes tokenizer_config.json, other readers tokenizer.json.
+    if bool(_settings_beside(folder).get("do_lower_case", made.lower_case)) != made.lower_case:
+        raise DataError(
+            f"{path}: lowercase is {made.lower_case}, do_lower_case in tokenizer_config.json is not. Make them equal"
+        )
+    return made
+
+
+def _settings_beside(folder: Path) -> dict[str, Any]:
+    """Return what the files that transformers reads beside a vocabulary say.
+
+    Raises:
+        DataError: under them ids would differ from ours in silence, or one is no JSON object.
+    """
+    places = [folder / name for name in ("added_tokens.json", "special_tokens_map.json", "tokenizer_config.json")]
+    added, special, settings = (_read_json(place) if place.is_file() else {} for place in places)
+    _refuse_added(added, str(places[0]))
+    for place, found in zip(places[1:], (special, settings), strict=True):
+        for name in ("added_tokens_decoder", "additional_special_tokens", "extra_special_tokens"):
+            tokens = found.get(name) or ()
+            _refuse_added(tokens.values() if isinstance(tokens, dict) else tokens, str(place))
+    _check_options(settings, str(places[-1]))
+    return settings
 
 
 def from_tokenizer(saved: Mapping[str, Any], where: str, cased: bool = False) -> Vocabulary:
@@ -237,25 +255,33 @@ def from_tokenizer(saved: Mapping[str, Any], where: str, cased: bool = False) ->
     Raises:
         DataError: it is not a BERT WordPiece tokenizer, or not one whose ids this package reproduces.
     """
-    normalizer, model = saved.get("normalizer") or {}, saved.get("model") or {}
+    parts = {name: part for name, part in saved.items() if isinstance(part, dict)}
+    normalizer, model = parts.get("normalizer", {}), parts.get("model", {})
     if model.get("type") != "WordPiece" or normalizer.get("type") != "BertNormalizer":
         found = f"{normalizer.get('type')} and {model.get('type')}"
         raise DataError(f"{where}: expected BertNormalizer and WordPiece, found {found}. Only BERT tokenizers fit")
     for (part, name), expected in _FIXED.items():
-        if (value := (saved.get(part) or {}).get(name)) != expected:
+        if (value := parts.get(part, {}).get(name)) != expected:
             raise DataError(f"{where}: {part}.{name} is {value!r}, BERT's is {expected!r}. Only BERT tokenizers fit")
-    entries: dict[str, int] = model["vocab"]
+    listed = model.get("vocab")
+    entries: dict[str, int] = listed if isinstance(listed, dict) else {}
+    if {number for number in entries.values() if isinstance(number, int)} != set(range(len(entries))):
+        raise DataError(f"{where}: the ids are not 0 to {len(entries) - 1}, each once. Save the tokenizer again")
     tokens = sorted(entries, key=entries.__getitem__)
-    if [entries[token] for token in tokens] != list(range(len(tokens))):
-        raise DataError(f"{where}: the ids are not 0 to {len(tokens) - 1} without a gap")
-    if added := [entry["content"] for entry in saved.get("added_tokens", []) if entry["content"] not in SPECIALS]:
-        raise DataError(f"{where}: added tokens ({', '.join(added[:5])}) are matched before WordPiece; remove them")
+    _refuse_added(saved.get("added_tokens") or (), where)
     check_entries(tokens, where)
     lower = bool(normalizer.get("lowercase", not cased))
     # The names of tokenizer_config.json, so that one check serves both files.
     names = {"strip_accents": "strip_accents", "handle_chinese_chars": "tokenize_chinese_chars"}
     _check_options({"do_lower_case": lower} | {names[k]: v for k, v in normalizer.items() if k in names}, where)
     return Vocabulary(tokens, lower_case=lower)
+
+
+def _refuse_added(tokens: Iterable[Any], where: str) -> None:
+    """Refuse tokens that were added to a vocabulary; each is its text, or an object with it as `content`."""
+    texts = [str(token.get("content")) if isinstance(token, dict) else str(token) for token in tokens]
+    if added := [text for text in texts if text not in SPECIALS]:
+        raise DataError(f"{where}: added tokens ({', '.join(added[:5])}) are matched before WordPiece; remove them")
 
 
 def _check_options(settings: dict[str, Any], where: str) -> None:
@@ -270,8 +296,8 @@ def _check_options(settings: dict[str, Any], where: str) -> None:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}: not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not JSON: {error}. Save the tokenizer again") from error
     if not isinstance(found, dict):
         raise DataError(f"{path}: expected a JSON object, found {type(found).__name__}")
     return found
@@ -286,6 +312,13 @@ def _read_entries(path: Path) -> list[str]:
         raise DataError(f"{path}: the file is empty. A vocabulary has one token a line")
     # Only "\n" ends an entry: str.splitlines would also split at U+2028 and U+0085, which can be entries.
     entries = text.removesuffix("\n").split("\n")
+    # In a file a blank line is a slip. A tokenizer may have an empty entry, which never matches: transformers makes one
+    # of U+2028, which Google's Chinese vocabulary holds, and its ids count it.
+    if "" in entries:
+        raise DataError(
+            f"{path}:{entries.index('') + 1}: the entry is blank. Every line of a vocabulary is one token; remove the "
+            "line, or write [unusedN] there if a model has the ids behind it"
+        )
     check_entries(entries, str(path))
     return entries
 

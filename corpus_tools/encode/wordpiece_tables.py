@@ -91,7 +91,9 @@ def wordpiece_tables(vocabulary: Vocabulary) -> WordPieceTables:
 
 
 def _tables(vocabulary: Vocabulary, forms: CharacterForms) -> WordPieceTables:
-    trie = double_array(vocabulary.tokens)
+    # Without the empty entry that a tokenizer may have: it matches nothing.
+    numbers = [number for number, token in enumerate(vocabulary.tokens) if token]
+    trie = double_array([vocabulary.tokens[number] for number in numbers])
     id_of = np.full(_N_CODES, vocabulary.unk_id, np.int64)
     for number, token in enumerate(vocabulary.tokens):
         if len(token) == 1:
@@ -113,7 +115,8 @@ def _tables(vocabulary: Vocabulary, forms: CharacterForms) -> WordPieceTables:
         expansions=actions(forms.part_kinds, forms.part_codes),
         expansion_bounds=forms.bounds,
         cells=trie.cells,
-        token_at=trie.key_at,
+        # A state without an entry has key number NOWHERE, -1, which takes the value behind the last.
+        token_at=np.array([*numbers, NOWHERE], np.int32)[trie.key_at],
         inner=np.array([inner], np.int32),
         unknown=np.array([vocabulary.unk_id], np.int32),
     )

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
-from shutil import rmtree
 
-from corpus_tools.errors import DiskError, OutputError, StoppedError
+from corpus_tools.errors import StoppedError
 from corpus_tools.export import Form
 from corpus_tools.pool import stop_on_signals
 from corpus_tools.shards.read import ShardReader
-from corpus_tools.storage import replace_whole, sync
+from corpus_tools.storage import disk_errors, refuse_existing, written_whole
 
 
 def export(reader: ShardReader, form: Form, out: Path, progress: Callable[[int], None] = lambda _: None) -> int:
@@ -32,8 +29,10 @@ def export(reader: ShardReader, form: Form, out: Path, progress: Callable[[int],
         StoppedError: a signal asked to stop; nothing is left.
         DiskError: the disk is full or refuses. What `form.write` raises.
     """
-    check_free(out)
-    with stop_on_signals() as stop, _whole(out) as place:
+    refuse_existing(out)
+    with disk_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    with stop_on_signals() as stop, written_whole(out) as place:
 
         def wrote(rows: int) -> None:
             progress(rows)
@@ -42,31 +41,3 @@ def export(reader: ShardReader, form: Form, out: Path, progress: Callable[[int],
 
         form.write(reader, place, wrote)
     return sum(path.stat().st_size for path in (out, *out.rglob("*")) if path.is_file())
-
-
-def check_free(out: Path) -> None:
-    """Refuse a name that is taken.
-
-    Raises:
-        OutputError: there is a file or folder of this name.
-    """
-    if out.exists():
-        raise OutputError(f"{out}: exists already. Take another --out, or remove it")
-
-
-@contextmanager
-def _whole(out: Path) -> Iterator[Path]:
-    """Lend a place beside `out`; what was written there becomes `out`, unless something is raised."""
-    place = out.with_name(f".{out.name}.tmp-{os.getpid()}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        yield place
-        for path in place.rglob("*"):
-            sync(path)
-        replace_whole(place, out)
-    except OSError as error:
-        raise DiskError(f"{out}: cannot be written: {error.strerror or error}") from error
-    finally:
-        rmtree(place, ignore_errors=True)
-        with suppress(OSError):
-            place.unlink()

@@ -13,9 +13,8 @@ criteria for Chinese word extraction". The order of the list, by log2 count x PM
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -24,15 +23,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from corpus_tools.build_settings import make_segmenter
+from corpus_tools.corpus_settings import SegmentedSettings
 from corpus_tools.errors import DataError, SettingsError
 from corpus_tools.phrases.passes import CountHeld, FillSieve, LookAround, Reading, neighbour_bits
 from corpus_tools.phrases.sieve import add_cells, no_cells
 from corpus_tools.phrases.tally import Counted
 from corpus_tools.pool import stop_on_signals
 from corpus_tools.scratch import Scratch, scratch_beside, write_list
-from corpus_tools.text.inputs import ReadSettings, find_inputs
-from corpus_tools.text.splits import DEFAULT_SPLIT_BYTES, Split, plan_splits
 from corpus_tools.whole_corpus import CorpusReader, Progress, shared_out
 
 RARITY: Final = 2_000_000
@@ -42,13 +39,9 @@ MOST_WORDS: Final = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class PhraseSettings:
-    """All that `corpus-tools phrases` can be told."""
+class PhraseSettings(SegmentedSettings):
+    """All that `corpus-tools phrases` can be told. `out` is the list."""
 
-    inputs: tuple[str, ...]
-    """Files, folders, or what `datasets` loads."""
-    out: str
-    """The list."""
     min_count: int | None = None
     """Times that a phrase occurs at least, 2 or more; None for one in RARITY words."""
     min_pmi: float = 7.0
@@ -57,34 +50,23 @@ class PhraseSettings:
     """Least entropy of the neighbours on either side, in bits."""
     max_words: int = 4
     """Words of a phrase at most; 2 to MOST_WORDS."""
-    segmenter: str = "jieba"
-    """A name of `segment.SEGMENTERS`, or `by_function:MODULE:FUNCTION`."""
-    dictionaries: tuple[str, ...] = ()
-    """jieba user dictionaries, in order."""
-    read: ReadSettings = field(default_factory=ReadSettings)
-    split_bytes: int = DEFAULT_SPLIT_BYTES
-    """A plain file above this is read in several parts."""
-    workers: int = 0
-    """Worker processes; 0 takes one for each processor this process may use."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.min_count is not None and self.min_count < 2:
             raise SettingsError(f"min_count: {self.min_count} is below 2")
         if not 2 <= self.max_words <= MOST_WORDS:
             raise SettingsError(f"max_words: {self.max_words} is not between 2 and {MOST_WORDS}")
-        if self.workers < 0:
-            raise SettingsError(f"workers: {self.workers} is below 0")
-        if self.dictionaries and self.segmenter != "jieba":
-            raise SettingsError(f"dictionaries: only the segmenter jieba reads them, not '{self.segmenter}'")
 
-    @property
-    def n_workers(self) -> int:
-        """Worker processes that are meant."""
-        return self.workers or len(os.sched_getaffinity(0))
+    def load(self) -> None:
+        """Load dictionaries and lists once: what is wrong with them is told before any worker starts.
 
-    def splits(self) -> list[Split]:
-        """Find the inputs and cut them into parts."""
-        return plan_splits(find_inputs(self.inputs, self.read), self.split_bytes, self.read)
+        Raises:
+            SettingsError, MissingInputError, DataError: one of them cannot be used.
+        """
+        self.drop_list()
+        self.make_segmenter()
+        self.make_simplifier()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +105,7 @@ class Mined:
     min_count: int
     phrases: int
     unusable: int
-    """Documents that were not read, since `build` rejects them too."""
+    """Documents that were not read, since `build` drops them too."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -139,15 +121,16 @@ def mine_phrases(settings: PhraseSettings, progress: Callable[[Progress], None] 
     Raises:
         StoppedError: a signal asked to stop; nothing is written.
         OutputError: the list exists. DiskError: the disk is full or refuses.
-        SettingsError, MissingInputError: an input or a dictionary is not there.
-        DataError: an input cannot be read, or there is no phrase in it.
+        SettingsError, MissingInputError: an input, a dictionary or a list is not there.
+        DataError: one of them cannot be read, or there is no phrase in the corpus.
     """
     splits = settings.splits()
-    make_segmenter(settings.segmenter, settings.dictionaries)  # what is wrong with it is told now, and its tables kept
+    settings.load()
     shares, n_bytes = shared_out(splits, settings.n_workers), sum(split.n_bytes for split in splits)
     with scratch_beside(Path(settings.out)) as scratch, stop_on_signals() as stop:
-        reader = CorpusReader(settings.read, settings.n_workers, stop, progress)
-        reading = Reading(scratch, settings.segmenter, settings.dictionaries, settings.max_words)
+        reader = CorpusReader(settings, stop, progress)
+        reading = Reading(scratch, settings, settings.max_words)
+        next(reading.words(iter([[]])))  # compiles what finds words, else every worker would do so for itself
         first = reader.go_over("pass 1 of 3", FillSieve(reading, n_bytes), shares)
         n_words = sum(first.results)
         least = settings.min_count or max(FEWEST, n_words // RARITY)

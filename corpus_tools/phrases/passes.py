@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from corpus_tools.build_settings import make_segmenter
+from corpus_tools.corpus_settings import SegmentedSettings
 from corpus_tools.phrases.sieve import clear_rare, no_cells, raise_cells
 from corpus_tools.phrases.tally import Counted, tally
 from corpus_tools.phrases.words import Keys, Words, letters, sequence_keys, words_of
@@ -28,16 +28,15 @@ class Reading:
     """How words are found, in each worker anew."""
 
     scratch: Scratch
-    segmenter: str
-    dictionaries: tuple[str, ...]
+    settings: SegmentedSettings
     max_words: int
 
     def words(self, batches: Iterator[list[Document]]) -> Iterator[tuple[TextBatch, Words, Keys]]:
         """Yield batches, their words, and the keys of their sequences [W, M]."""
-        segmenter, table = make_segmenter(self.segmenter, self.dictionaries), letters()
+        segmenter, simplifier, table = self.settings.make_segmenter(), self.settings.make_simplifier(), letters()
         for documents in batches:
             batch = TextBatch.of([document.text for document in documents])
-            words = words_of(batch, segmenter, table)
+            words = words_of(batch, segmenter, table, simplifier)
             yield batch, words, sequence_keys(words, self.max_words)
 
 

@@ -21,6 +21,7 @@ from corpus_tools.schema import WORD, Bools, Flags, Offsets
 from corpus_tools.segment import Segmenter
 from corpus_tools.table_cache import cached
 from corpus_tools.text.batch import TextBatch
+from corpus_tools.text.simplify import Simplifier
 
 Keys = npt.NDArray[np.uint64]
 
@@ -56,10 +57,10 @@ class Words:
     """Words from this one to the end of its part, itself included. [W]"""
 
 
-def words_of(batch: TextBatch, segmenter: Segmenter, table: Letters) -> Words:
-    """Segment a batch and gather the words of its parts."""
+def words_of(batch: TextBatch, segmenter: Segmenter, table: Letters, simplifier: Simplifier | None = None) -> Words:
+    """Segment a batch, or its simplified copy, and gather the words of its parts, as the text itself has them."""
     marks = np.zeros(len(batch.codes), np.uint8)
-    segmenter.mark(batch, marks)
+    segmenter.mark(simplifier.batch(batch)[0] if simplifier else batch, marks)
     n_words = int(np.count_nonzero(marks & WORD))
     keys, begins, ends, room = np.empty(n_words, np.uint64), *np.empty((3, n_words), np.int64)
     n = _gather(batch.codes, batch.bounds, marks, table.are, LONGEST_WORD, keys, begins, ends, room)

@@ -38,19 +38,25 @@ class ByFunction:
 
         Raises:
             DataError: the words do not make up the text, or are no list of strings.
+            Whatever the function raises.
         """
-        for text, first in zip(batch.texts, batch.bounds.tolist(), strict=False):
-            marks[first + self._starts(text)] |= WORD
+        for number, (text, first) in enumerate(zip(batch.texts, batch.bounds.tolist(), strict=False)):
+            document = f", document {batch.documents[number].id}" if batch.documents else ""
+            marks[first + self._starts(text, f"segmenter {self.function}{document}")] |= WORD
 
-    def _starts(self, text: str) -> Offsets:
-        words = self._segment(text)
+    def _starts(self, text: str, place: str) -> Offsets:
+        try:
+            words = self._segment(text)
+        except Exception as error:
+            error.add_note(f"This was {place}.")
+            raise
         if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
-            raise DataError(f"segmenter {self.function}: returned no list of strings for {text[:40]!r}")
+            raise DataError(f"{place}: returned no list of strings for {text[:40]!r}")
         joined = "".join(words)
         if joined != text:
             at = next(at for at, (a, b) in enumerate(zip_longest(joined, text)) if a != b)
             raise DataError(
-                f"segmenter {self.function}: its words do not make up the text. At character {at} the text has "
+                f"{place}: its words do not make up the text. At character {at} the text has "
                 f"{text[at : at + 20]!r}, the words have {joined[at : at + 20]!r}. Return spaces as words too"
             )
         lengths = np.fromiter((len(word) for word in words if word), np.int64)

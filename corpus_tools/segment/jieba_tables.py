@@ -93,7 +93,7 @@ def jieba_tables(tokenizer: Any, finalseg: Any) -> JiebaTables:
     )
 
 
-def _characters(symbols: npt.NDArray[np.uint16]) -> npt.NDArray[np.int32]:
+def _characters(symbols: npt.NDArray[np.uint32]) -> npt.NDArray[np.int32]:
     kinds = np.zeros(0x10000, np.int32)
     kinds[FIRST_HAN : LAST_HAN + 1] = HAN
     kinds[[ord(character) for character in string.ascii_letters + string.digits]] = ALPHANUMERIC

@@ -5,8 +5,9 @@ Letters: D documents of a folder, L tokens of a document.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,16 @@ class ShardReader:
         for number in range(start, len(self) if stop is None else stop):
             yield self.document(number)
 
+    def shard_by_shard(self) -> Iterator[tuple[int, ShardReader]]:
+        """Open the shards again one after the other, each with the number of its first document.
+
+        For a look into many of them: a page of a mapped file counts as memory of the process until the file is let go.
+        """
+        first = 0
+        for shard in self.manifest.shards:
+            yield first, shards_of(self.folder, replace(self.manifest, shards=[shard]), self.vocabulary)
+            first += shard.rows
+
     def _find(self, number: int) -> tuple[_Batch, int]:
         if not 0 <= number < len(self):
             raise IndexError(f"document {number} of {len(self)}")
@@ -176,7 +187,7 @@ def check_size(path: Path, expected: int) -> None:
 
 def _batches(path: Path, rows: int, vocabulary_size: int) -> list[_Batch]:
     try:
-        file = pa.ipc.open_file(pa.memory_map(str(path)))
+        file = pa.ipc.open_file(pa.memory_map(os.fsencode(path)))
         if not file.schema.equals(shard_schema(vocabulary_size)):
             raise DataError(f"{path}: has columns {file.schema.names} of other types than a shard's. {AGAIN}")
         made = [_columns(file.get_batch(number)) for number in range(file.num_record_batches)]

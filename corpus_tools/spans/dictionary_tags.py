@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from corpus_tools.compiled import compiled
 from corpus_tools.double_array import NOWHERE, ROOT, step, symbol_of
-from corpus_tools.errors import SettingsError
+from corpus_tools.errors import SettingsError, nearest
 from corpus_tools.jieba_dictionary import checked_paths, dictionaries_hash, dictionary_tags
 from corpus_tools.schema import WORD, Flags, Offsets
 from corpus_tools.spans.entries import Entries
@@ -37,7 +37,7 @@ class DictionaryTags:
             tags: those to mark; each is the kind of its spans. Matched whole: "nr" is not "nrt".
 
         Raises:
-            SettingsError: there is no tag.
+            SettingsError: there is no tag, or one that no word has.
             MissingInputError, DataError: a dictionary is missing or cannot be used.
         """
         if isinstance(tags, str) or not tags:
@@ -48,10 +48,14 @@ class DictionaryTags:
         wanted = {tag: number for number, (tag, _) in enumerate(self.kinds)}
 
         def make() -> Entries:
-            tags_of = dictionary_tags(paths).items()
-            return Entries.of({word: wanted[tag] for word, tag in tags_of if tag in wanted and len(word) > 1})
+            tags_of = dictionary_tags(paths)
+            known = set(tags_of.values())
+            for tag in wanted:
+                if tag not in known:
+                    raise SettingsError(f"tags: no word of the dictionary has the tag '{tag}'.{nearest(tag, known)}")
+            return Entries.of({word: wanted[tag] for word, tag in tags_of.items() if tag in wanted and len(word) > 1})
 
-        self._words = cached(Entries, self.fingerprint, make)
+        self._words = cached(Entries, f"3 {self.fingerprint}", make)
 
     def find(self, batch: TextBatch, marks: Flags) -> Found:
         """Return the tagged words; none is ever rejected. marks [C]"""
@@ -70,7 +74,7 @@ def _look_up(
     starts: Offsets,
     ends: Offsets,
     cells: npt.NDArray[np.int32],
-    symbols: npt.NDArray[np.uint16],
+    symbols: npt.NDArray[np.uint32],
     kinds: npt.NDArray[np.int32],
     found: npt.NDArray[np.int32],
 ) -> None:

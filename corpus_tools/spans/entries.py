@@ -17,7 +17,7 @@ class Entries:
 
     cells: npt.NDArray[np.int32]
     """[N, 2]"""
-    symbols: npt.NDArray[np.uint16]
+    symbols: npt.NDArray[np.uint32]
     """[code points]"""
     kinds: npt.NDArray[np.int32]
     """The kind of the entry that ends at a state, NOWHERE where none does. [N]"""

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from corpus_tools.compiled import compiled
 from corpus_tools.double_array import NOWHERE, ROOT, step, symbol_of
 from corpus_tools.errors import DataError, SettingsError
-from corpus_tools.files import PACKED, damage_named, list_lines, open_bytes
+from corpus_tools.files import MAX_ENTRY_CHARS, PACKED, content_hash, list_lines, utf8_name
 from corpus_tools.schema import Flags, Offsets
 from corpus_tools.spans.entries import Entries
 from corpus_tools.spans.found import Found
@@ -27,11 +27,6 @@ from corpus_tools.text.simplify import Simplifier
 
 INSIDE_RUN: Final = "inside_run"
 """A match begins or ends within a run of Latin letters or digits."""
-
-MAX_ENTRY_CHARS: Final = 200
-"""A longer entry is no name and no phrase: the file is something else."""
-
-_CHUNK: Final = 1 << 20
 
 
 class Lexicon:
@@ -68,10 +63,13 @@ class Lexicon:
         self.kinds: Final = tuple((kind, mark) for kind in names)
         lists = [(names.index(kind), path) for kind, path in named]
         self._simplifier = simplifier
+        self.files: Final = tuple((kind, content_hash(path)) for kind, path in named)
+        """Kind and SHA-256 of each list, however it is packed."""
         form = f"{simplifier.fingerprint}-" if simplifier else ""
-        self.fingerprint: Final = f"{self.name}-2-{form}{_hash(self.kinds, lists)}"
+        whole = hashlib.sha256(f"{self.kinds} {self.files}".encode())
+        self.fingerprint: Final = f"{self.name}-2-{form}{whole.hexdigest()}"
         # Lists of millions take half a minute to read and place: they are read again only where a byte of them changed.
-        self._entries = cached(Entries, self.fingerprint, lambda: self._read(lists))
+        self._entries = cached(Entries, f"2 {self.fingerprint}", lambda: self._read(lists))
 
     def find(self, batch: TextBatch, marks: Flags) -> Found:
         """Return the matches of a batch, and how many were rejected at a Latin or digit run.
@@ -110,24 +108,12 @@ class Lexicon:
         return line.partition("\t")[0].strip()
 
 
-def _hash(kinds: Sequence[tuple[str, str]], lists: Sequence[tuple[int, str | Path]]) -> str:
-    """Return the SHA-256 of the lists' bytes, however they are packed, and of the kinds."""
-    whole = hashlib.sha256(f"{kinds}\n".encode())
-    for number, path in lists:
-        with open_bytes(path) as file, damage_named(path):
-            digest = hashlib.sha256()
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-        whole.update(f"{number} {digest.hexdigest()}\n".encode())
-    return whole.hexdigest()
-
-
 def default_kind(path: str | Path) -> str:
     """Return a list file's name without its suffixes: "medical" of lists/medical.txt.xz."""
     path = Path(path)
     if path.suffix.lower() in PACKED:
         path = path.with_suffix("")
-    return path.stem
+    return utf8_name(path.stem)
 
 
 def _is_latin(char: str) -> bool:
@@ -143,7 +129,7 @@ def _match(
     codes: npt.NDArray[np.uint32],
     bounds: Offsets,
     cells: npt.NDArray[np.int32],
-    symbols: npt.NDArray[np.uint16],
+    symbols: npt.NDArray[np.uint32],
     entry_kinds: npt.NDArray[np.int32],
     latin: npt.NDArray[np.bool_],
     starts: Offsets,

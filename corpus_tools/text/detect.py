@@ -116,7 +116,7 @@ def decide(place: str, samples: Sequence[Sample]) -> Decision:
     if found is None:
         what = f"byte {_first_wrong(parts):,} is not UTF-8" if dense else "over a quarter of it are NUL bytes"
         raise DataError(
-            f"{place}: {what}, and neither as GB18030 nor as Big5 nor as UTF-16 it reads as Chinese. "
+            f"{place}: {what}, and neither as GB18030 nor as Big5 nor as UTF-16 or -32 it reads as Chinese. "
             "Name its encoding: --encoding NAME, or convert it: iconv -f NAME -t utf-8"
         )
     return found
@@ -134,7 +134,7 @@ def _utf8(parts: Sequence[Sample]) -> Decision | None:
 
 def _chinese(parts: Sequence[Sample], samples: Sequence[Sample]) -> Decision | None:
     shares = {encoding: _share_common(_read_as(encoding, parts)) for encoding in (GB18030, BIG5)}
-    shares |= {encoding: _share_plain(_read_as(encoding, samples)) for encoding in WIDE[:2]}
+    shares |= {encoding: _share_plain(_read_as(encoding, samples)) for encoding in WIDE}
     best = max(shares, key=lambda encoding: shares[encoding])
     if shares[best] < LEAST_COMMON:
         return None

@@ -74,7 +74,7 @@ class HtmlTables:
 
     cells: Int32s
     """[N, 2]"""
-    symbols: npt.NDArray[np.uint16]
+    symbols: npt.NDArray[np.uint32]
     """[code points]"""
     meaning: Int32s
     """Of the name that ends at a state: the bits of a tag, the code point of an entity; 0 where none ends. [N]"""
@@ -84,7 +84,7 @@ class HtmlTables:
 
 @cache
 def _tables() -> HtmlTables:
-    return cached(HtmlTables, f"1 {BREAKING} {INLINE} {OPEN_ENDED} {sorted(html5)}", _make_tables)
+    return cached(HtmlTables, f"2 {BREAKING} {INLINE} {OPEN_ENDED} {sorted(html5)}", _make_tables)
 
 
 def _make_tables() -> HtmlTables:
@@ -130,7 +130,7 @@ def _read(
     begins: Offsets,
     ends: Offsets,
     cells: Int32s,
-    symbols: npt.NDArray[np.uint16],
+    symbols: npt.NDArray[np.uint32],
     meaning: Int32s,
     numbered: Int32s,
 ) -> int:
@@ -197,7 +197,7 @@ def _in_front(places: Int32s, n: int, end: int) -> int:
 
 
 @compiled
-def _tag(text: Offsets, cells: Int32s, symbols: npt.NDArray[np.uint16], meaning: Int32s) -> int:
+def _tag(text: Offsets, cells: Int32s, symbols: npt.NDArray[np.uint32], meaning: Int32s) -> int:
     """Return the bits of the tag that a text from "<" to ">" is, with no other of them in it; 0 where it is none."""
     ends = ENDS if text[1] == _SLASH else 0
     place = 2 if ends else 1
@@ -222,7 +222,7 @@ def _tag(text: Offsets, cells: Int32s, symbols: npt.NDArray[np.uint16], meaning:
 def _entity(
     text: Offsets,
     cells: Int32s,
-    symbols: npt.NDArray[np.uint16],
+    symbols: npt.NDArray[np.uint32],
     meaning: Int32s,
     numbered: Int32s,
 ) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from corpus_tools.errors import DataError, MissingInputError, SettingsError
-from corpus_tools.files import HEAD_BYTES, check_kind, damage_named, open_bytes
+from corpus_tools.files import HEAD_BYTES, check_kind, damage_named, open_bytes, utf8_name
 from corpus_tools.text.archives import ARCHIVES, MAX_MEMBERS, Member, is_archive, members
 from corpus_tools.text.detect import Sample, decide, sample_file, sample_stream
 from corpus_tools.text.encodings import AUTO, BY_FORMAT, UTF8, BadBytes, Decision, codec_of
@@ -40,6 +40,9 @@ _FORMATS: Final[dict[str, Format]] = {
 }
 
 _KNOWN: Final = f"{', '.join(_FORMATS)}, all but Parquet also as .gz, .xz or .zst; {', '.join(ARCHIVES)}"
+
+_SHARD_FOLDER: Final = frozenset({"manifest.json", "build.json"})
+"""One of these beside a folder `tokenizer` is what a build has written."""
 
 _log = logging.getLogger(__name__)
 
@@ -139,8 +142,8 @@ class InputFile:
 def find_inputs(inputs: Sequence[str], settings: ReadSettings | None = None) -> list[InputFile]:
     """List the files that `inputs` name, in the given order; a folder's own in order of their names.
 
-    Files of unknown kinds in a folder or an archive are left out with a warning, hidden ones in silence. Another
-    warning tells of files that are not UTF-8.
+    Files of unknown kinds in a folder or an archive are left out with a warning, and shard folders in a folder; hidden
+    files in silence. Another warning tells of files that are not UTF-8.
 
     Raises:
         MissingInputError: nothing is there.
@@ -198,18 +201,18 @@ def _find(name: str) -> list[InputFile]:
     kind = _format(path.name)
     if kind is None or not path.is_file():
         raise DataError(f"{name}: not a file of a known kind. Known: {_KNOWN}")
-    return [InputFile(_utf8(path.name), name, kind)]
+    return [InputFile(utf8_name(path.name), name, kind)]
 
 
 def _find_in_folder(folder: Path) -> list[InputFile]:
-    root = _utf8(Path(os.path.abspath(folder)).name)
+    root = utf8_name(Path(os.path.abspath(folder)).name)
     files, unknown = [], Counter[str]()
     for path in sorted(_visible_files(folder)):
         kind = _format(path.name)
         if kind is None:
             unknown[path.suffix or path.name] += 1
         else:
-            files.append(InputFile(f"{root}/{_utf8(path.relative_to(folder).as_posix())}", str(path), kind))
+            files.append(InputFile(f"{root}/{utf8_name(path.relative_to(folder).as_posix())}", str(path), kind))
     _say_unknown(str(folder), unknown)
     if not files:
         raise DataError(f"{folder}: holds no file of a known kind. Known: {_KNOWN}")
@@ -224,6 +227,10 @@ def _say_unknown(place: str, unknown: Counter[str]) -> None:
 
 def _visible_files(folder: Path) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
+        if "tokenizer" in folders and not _SHARD_FOLDER.isdisjoint(names):
+            _log.warning("%s: is a shard folder and is not read", parent)
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             path = Path(parent, name)
@@ -233,7 +240,7 @@ def _visible_files(folder: Path) -> Iterator[Path]:
 
 def _find_saved(folder: Path) -> list[InputFile]:
     """Recognise what `save_to_disk` wrote: a data set, or a folder of one for each split; else return nothing."""
-    root = _utf8(Path(os.path.abspath(folder)).name)
+    root = utf8_name(Path(os.path.abspath(folder)).name)
     if (folder / "dataset_info.json").is_file() and (folder / "state.json").is_file():
         return [InputFile(root, str(folder), "saved")]
     if not (folder / "dataset_dict.json").is_file():
@@ -310,7 +317,7 @@ def _archived(file: InputFile, settings: ReadSettings) -> Iterator[ArchivedFile]
 
 def archived_name(file: InputFile, member: Member) -> str:
     """Return what the ids of the documents in a member begin with."""
-    return f"{file.name}!/{_utf8(member.name)}"
+    return f"{file.name}!/{utf8_name(member.name)}"
 
 
 def _decided(place: str, name: str, samples: Sequence[Sample], settings: ReadSettings) -> Decision:
@@ -323,8 +330,3 @@ def _decided(place: str, name: str, samples: Sequence[Sample], settings: ReadSet
     if _unpacked(name).suffix.lower() == ".json" and begin.startswith("["):
         raise DataError(f"{place}: a JSON array, expected one object a line. Convert it: jq -c '.[]'")
     return decided
-
-
-def _utf8(name: str) -> str:
-    """Write a file name so that it can be stored: names need not be UTF-8 on disk."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +23,7 @@ def table_rows(file: InputFile, text_field: str, span_field: str) -> Iterator[Ro
     """Yield the rows of a Parquet file or a data set.
 
     Raises:
-        DataError: there is no such column, or the file is damaged or cannot be loaded.
+        DataError: there is no such column, or two of a name; or the file is damaged or cannot be loaded.
         MissingInputError: there is no such data set, or no network to reach it by.
     """
     wanted = (text_field, "id", "source", span_field)
@@ -33,6 +34,8 @@ def table_rows(file: InputFile, text_field: str, span_field: str) -> Iterator[Ro
             raise DataError(
                 f"{file.name}: no column '{text_field}'. It has: {', '.join(names)}. Name one: --text-field"
             )
+        if twice := [name for name in wanted if names.count(name) > 1]:
+            raise DataError(f"{file.name}: the column '{twice[0]}' stands there twice. Give one another name")
         columns = (_values(batch.column(name)) if name in names else itertools.repeat(None) for name in wanted)
         yield from zip(*columns)  # noqa: B905 - a missing column repeats None without end
 
@@ -51,7 +54,8 @@ def n_rows(file: InputFile) -> int | None:
     if file.format == "parquet":
         import pyarrow.parquet as pq
 
-        return int(pq.read_metadata(file.path).num_rows)
+        with _opened(file) as source:
+            return int(pq.read_metadata(source).num_rows)
     if file.format == "saved":
         import datasets
 
@@ -59,11 +63,16 @@ def n_rows(file: InputFile) -> int | None:
     return None
 
 
+def _opened(file: InputFile) -> pa.OSFile:
+    """Open a file for Arrow, which takes a name that is not UTF-8 as bytes alone."""
+    return pa.OSFile(os.fsencode(file.path))
+
+
 def _parquet_batches(file: InputFile, wanted: tuple[str, ...]) -> Iterator[Any]:
     import pyarrow.parquet as pq  # most builds need none of its 40 ms
 
     try:
-        with pq.ParquetFile(file.path) as opened:
+        with _opened(file) as source, pq.ParquetFile(source) as opened:
             names = opened.schema_arrow.names
             there = [name for name in wanted if name in names]
             # Without the text the reader must still say which columns there are.

@@ -15,6 +15,7 @@ from transformers import (
     AutoTokenizer,
     BertConfig,
     BertForMaskedLM,
+    BertTokenizer,
     DataCollatorForLanguageModeling,
     PreTrainedTokenizerFast,
     Trainer,
@@ -346,6 +347,31 @@ def test_a_tokenizer_that_is_not_berts_is_refused(vocabulary_folder, tokenizer):
 def test_a_feature_of_something_else_is_named(collator, feature, said):
     with pytest.raises(DataError, match=said):
         collator([feature])
+
+
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        ([], "a batch of no feature"),
+        (["春天来了"], r'a feature is of type str, no columns. Give \{"text"'),
+        ([{"text": "春天"}, ["春天"]], "a feature is of type list"),
+        ([{"text": "春天"}, {"ids": [5], "flags": [1]}], "some features of a batch have text, others ids and flags"),
+        ([{"text": "春天"}, {"id": "2"}], "neither text nor ids and flags"),
+    ],
+)
+def test_a_batch_that_is_none_is_named(collator, features, said):
+    with pytest.raises(DataError, match=said):
+        collator(features)
+
+
+def test_a_tokenizer_that_reads_an_entry_as_empty_is_taken(tokenizer, tmp_path):
+    entries = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get)
+    (tmp_path / "vocab.txt").write_text("\n".join([*entries[:9], "\u2028", *entries[9:]]), "utf-8")
+    with_empty = BertTokenizer(str(tmp_path / "vocab.txt"), model_max_length=64)
+    assert "" in with_empty.get_vocab()
+    batch = drawn(WholeWordCollator(with_empty), of_texts(TEXTS))
+    theirs = with_empty(TEXTS, split_special_tokens=True, padding=True, return_tensors="pt")
+    assert torch.equal(unmasked(batch), theirs["input_ids"])
 
 
 def test_words_are_those_of_the_segmenter_that_is_named(tokenizer):

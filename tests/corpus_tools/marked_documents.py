@@ -39,6 +39,11 @@ class MarkedDocuments:
     def document(self, number):
         return self._documents[number]
 
+    def shard_by_shard(self):
+        """Give the documents as shards of two."""
+        for first in range(0, len(self), 2):
+            yield first, MarkedDocuments(self._documents[first : first + 2])
+
     def ids(self, number):
         return self._documents[number].ids
 

@@ -29,6 +29,8 @@ from corpus_tools.shards.verify import verify
 from corpus_tools.shards.write import finished
 from corpus_tools.storage import locked
 from corpus_tools.text import document_batches
+from corpus_tools.text.filters import Filters
+from corpus_tools.text.inputs import ReadSettings
 
 TESTS = Path(__file__).parent
 
@@ -222,10 +224,12 @@ def test_an_error_in_a_users_function_is_told_as_it_is(settings):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"segmenter": "presegmented"}, "segmenter is "),
-        ({"cased": True}, "vocabulary is "),
-        ({"tags": ("ns",)}, "tags is not set there"),
-        ({"split_bytes": 500}, "split_bytes is 120 there and 500 here"),
+        ({"segmenter": "presegmented"}, "another build: segmenter was chars, is presegmented. "),
+        ({"cased": True}, "another build: cased was false, is true. "),
+        ({"tags": ("ns", "nt")}, "another build: tags was not set, is ns,nt. "),
+        ({"split_bytes": 500}, "another build: split_bytes was 120, is 500. "),
+        ({"read": ReadSettings(document_ends="file")}, "another build: document_ends was blank_line, is file. "),
+        ({"filters": Filters(min_chars=3)}, "another build: min_chars was 0, is 3. "),
     ],
 )
 @pytest.mark.parametrize("finished", [True, False])
@@ -256,6 +260,10 @@ def add_input(text_file, folder):
     (folder / "texts" / "more.txt").write_text("再见。\n", "utf-8")
 
 
+def rename_input(text_file, folder):
+    text_file.rename(folder / "texts" / "olds.txt")
+
+
 def append(name, line):
     def change(text_file, folder):
         with (folder / name).open("a", encoding="utf-8") as file:
@@ -267,13 +275,18 @@ def append(name, line):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (append_to_input, r"inputs: texts/news\.txt: bytes is \d+ there and \d+ here"),
-        (rewrite_input_in_the_same_size, r"inputs: texts/news\.txt: changed is \d+ there and 1 here"),
-        (add_input, r"inputs: texts/more\.txt is not set there"),
-        (append("small_vocab.txt", "鼯\n"), "vocabulary is "),
-        (append("user.dict", "起源 100000\n"), "segmenter is jieba"),
-        (append("药.txt", "中国\n"), "entities is lexicon"),
-        (append("语.txt", "中国的\n"), "phrases is lexicon"),
+        (append_to_input, r"input texts/news\.txt has changed: it had [\d,]+ bytes and has [\d,]+"),
+        (
+            rewrite_input_in_the_same_size,
+            r"input texts/news\.txt was changed at 19\d\d-.*its size is the same: `touch`",
+        ),
+        (add_input, r"another build: input texts/more\.txt is new\. "),
+        (rename_input, r"another build: input texts/olds\.txt is new; input texts/news\.txt is gone\. "),
+        (append("small_vocab.txt", "鼯\n"), r"another build: --vocab \S+/small_vocab\.txt has changed since\. "),
+        (append("user.dict", "起源 100000\n"), r"another build: --dict \S+/user\.dict has changed since\. "),
+        (append("药.txt", "中国\n"), r"another build: --entities 药=\S+/药\.txt has changed since\. "),
+        (append("语.txt", "中国的\n"), r"another build: --phrases idiom=\S+/语\.txt has changed since\. "),
+        (append("drop.tsv", "x\n"), r"another build: --drop \S+/drop\.tsv has changed since\. "),
     ],
 )
 def test_what_changed_since_a_build_was_stopped_is_named(settings, text_file, tmp_path, change, named):
@@ -282,13 +295,15 @@ def test_what_changed_since_a_build_was_stopped_is_named(settings, text_file, tm
     (tmp_path / "user.dict").write_text("研究生命 100000\n", "utf-8")
     (tmp_path / "药.txt").write_text("云南白药\n", "utf-8")
     (tmp_path / "语.txt").write_text("成立于\n", "utf-8")
+    (tmp_path / "drop.tsv").write_text("nothing\n", "utf-8")
     asked = replace(
         settings,
         inputs=(str(tmp_path / "texts"),),
         segmenter="jieba",
         dictionaries=(str(tmp_path / "user.dict"),),
         entities=((None, str(tmp_path / "药.txt")),),
-        phrases=((None, str(tmp_path / "语.txt")),),
+        phrases=(("idiom", str(tmp_path / "语.txt")),),
+        drop=str(tmp_path / "drop.tsv"),
     )
     with pytest.raises(StoppedError):
         build(asked, Stopper(1))
@@ -299,8 +314,68 @@ def test_what_changed_since_a_build_was_stopped_is_named(settings, text_file, tm
     assert bytes_of(settings.out) == before
 
 
+def test_an_input_in_another_order_is_noticed(settings, text_file, tmp_path):
+    (tmp_path / "more.txt").write_text("再见。\n", "utf-8")
+    asked = replace(settings, inputs=(str(text_file), str(tmp_path / "more.txt")))
+    with pytest.raises(StoppedError):
+        build(asked, Stopper(1))
+    with pytest.raises(OutputError, match="the inputs stand in another order"):
+        build(replace(asked, inputs=asked.inputs[::-1]))
+
+
+def test_lists_that_come_go_and_move_are_named(settings, tmp_path):
+    lists = [str(tmp_path / name) for name in ("药.txt", "地.txt", "人.txt")]
+    for path, entry in zip(lists, ("云南白药", "北京大学", "中华人民"), strict=True):
+        Path(path).write_text(f"{entry}\n", "utf-8")
+    both = replace(settings, entities=((None, lists[0]), ("ns", lists[1])))
+    build(both)
+    named = rf"--entities 人={lists[2]} is new; --entities ns={lists[1]} is gone\. "
+    with pytest.raises(OutputError, match=named):
+        build(replace(both, entities=((None, lists[0]), (None, lists[2]))))
+    with pytest.raises(OutputError, match="the files of --entities stand in another order"):
+        build(replace(both, entities=both.entities[::-1]))
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    Path(lists[0]).rename(moved / "药.txt")
+    before = bytes_of(settings.out)
+    build(replace(both, entities=((None, str(moved / "药.txt")), ("ns", lists[1]))))
+    assert bytes_of(settings.out) == before
+
+
+def test_a_users_function_that_changed_is_named(settings, tmp_path, monkeypatch):
+    module = tmp_path / "changing_words.py"
+    module.write_text("def words(text):\n    return list(text)\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    asked = replace(settings, segmenter="by_function:changing_words:words")
+    build(asked)
+    module.write_text("def words(text):\n    return [text]\n", "utf-8")
+    with pytest.raises(OutputError, match="the module of --segmenter by_function:changing_words:words has changed"):
+        build(asked)
+
+
+def test_a_folder_of_an_older_version_is_named_as_one(settings):
+    build(settings)
+    manifest = Path(settings.out) / "manifest.json"
+    saved = json.loads(manifest.read_text("utf-8"))
+    saved["identity"] = {"tool": "corpus-tools 0.0.1"}
+    manifest.write_text(json.dumps(saved), "utf-8")
+    with pytest.raises(OutputError, match="it was made by another version of corpus-tools"):
+        build(settings)
+
+
+def test_a_folder_without_a_finished_shard_is_taken_over(settings, tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        build(replace(settings, segmenter="by_function:worker_jobs:divides_by_zero"))
+    out = Path(settings.out)
+    assert [path.name for path in out.iterdir() if path.name != "tokenizer"] == ["build.json"]
+    (out / "shard-00009.arrow").touch()  # left by a build that was killed before it wrote the record
+    build(settings)
+    build(replace(settings, out=str(tmp_path / "anew")))
+    assert bytes_of(out) == bytes_of(tmp_path / "anew")
+
+
 def test_an_input_that_is_written_to_while_it_is_read_is_named_at_the_end(settings, text_file):
-    with pytest.raises(DataError, match=r"inputs: news\.txt: changed is .* changed while the build ran"):
+    with pytest.raises(DataError, match=r"while the build ran: input news\.txt was changed at"):
         build(settings, lambda progress: os.utime(text_file, ns=(1, progress.shards_done)))
     assert not (Path(settings.out) / "manifest.json").exists()
 
@@ -309,7 +384,7 @@ def test_a_worker_that_finds_another_list_than_the_plan_says_so(settings, tmp_pa
     (tmp_path / "药.txt").write_text("云南白药\n", "utf-8")
     plan = plan_build(replace(settings, entities=((None, str(tmp_path / "药.txt")),), workers=2))
     (tmp_path / "药.txt").write_text("中国\n", "utf-8")
-    with pytest.raises(DataError, match=r"entities is lexicon.*this build began with others"):
+    with pytest.raises(DataError, match=r"--entities 药=\S+ has changed since: this build began with others"):
         run_build(plan)
 
 
@@ -337,6 +412,17 @@ def test_an_empty_corpus_is_an_error_that_leaves_the_folder_free(settings, tmp_p
         build(replace(settings, inputs=(str(empty),)))
     assert caught.value.exit_code == 65
     assert build(settings).accounting.documents_out == 12
+
+
+@pytest.mark.parametrize("place", ["", "shards", "../texts/deep/shards", "../link/shards"])
+def test_a_folder_within_the_inputs_is_refused(settings, text_file, tmp_path, place):
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    text_file.rename(texts / "news.txt")
+    (tmp_path / "link").symlink_to(texts)
+    with pytest.raises(SettingsError, match=r"lies in the input .*texts, .* Take a place beside it"):
+        replace(settings, inputs=(str(texts),), out=str(texts / place))
+    build(replace(settings, inputs=(str(texts),), out=str(tmp_path / "texts_shards")))
 
 
 def test_what_is_missing_is_named_before_anything_is_written(settings):

@@ -131,3 +131,9 @@ def test_a_folder_without_documents_has_a_page(tmp_path):
     assert "No list and no tag was given." in text
     assert "Every character has a token." in text
     assert text.count("Nothing to draw yet.") == 4
+
+
+def test_one_of_a_thing_is_told_as_one():
+    for n, lead in ((1, "1 document, 100 tokens, 1 shard"), (2, "4 documents, 200 tokens, 2 shards")):
+        page = parsed(with_manifest(random_documents(n), kinds=["place", "idiom"], n_shards=n))
+        assert lead in shown(page)

@@ -14,7 +14,7 @@ from odd_texts import SENTENCES
 from corpus_tools.build import build, plan_build
 from corpus_tools.build_settings import BuildSettings
 from corpus_tools.cli import main
-from corpus_tools.encode.vocabulary import Vocabulary
+from corpus_tools.encode.vocabulary import Vocabulary, load_vocabulary
 from corpus_tools.errors import OutputError, SettingsError
 from corpus_tools.schema import WORD
 from corpus_tools.shards.read import open_shards
@@ -100,9 +100,9 @@ def test_by_default_nothing_stands_between_reading_and_encoding(settings):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"clean": ("html",)}, "clean is"),
-        ({"filters": Filters(min_chars=3)}, "filters: min_chars is 0 there and 3 here"),
-        ({"segment_as": "simplified"}, "segment_as is not set there and opencc-"),
+        ({"clean": ("html", "control")}, "clean was not set, is control,html"),
+        ({"filters": Filters(min_chars=3)}, "min_chars was 0, is 3"),
+        ({"segment_as": "simplified"}, "segment_as was not set, is simplified"),
     ],
 )
 def test_a_folder_of_other_steps_is_left_alone(settings, change, named):
@@ -138,6 +138,43 @@ def test_the_command_line_asks_for_steps_and_filters(settings, capsys):
     for words in ("dropped: few_han", "characters cleaned: html", "documents: 1"):
         assert words in said
     assert main([*line, "--min-han", "2"]) == SettingsError.exit_code
+
+
+CLEANED = ["--clean", "html,repeated_lines", "--min-han", "0.5", "--min-chars", "4"]
+
+
+def test_a_vocabulary_is_made_of_the_text_that_build_sees(settings, tmp_path, capsys):
+    (tmp_path / "drop.tsv").write_text("净\t标签\texact\n", "utf-8")
+    options = [*CLEANED, "--drop", str(tmp_path / "drop.tsv")]
+    line = ["vocab", *settings.inputs, "--size", "300", "--out", str(tmp_path / "learnt"), *options]
+    assert main([*line, "--dry-run"]) == 0
+    assert main(line) == 0
+    said = capsys.readouterr().out
+
+    basic = ["--out", settings.out, "--segmenter", "chars", "--tags", "", "--workers", "1"]
+    assert main(["build", *settings.inputs, "--vocab", str(tmp_path / "learnt"), *basic, *options]) == 0
+    reader = open_shards(settings.out)
+    assert {"duplicate", "few_han", "too_short", "empty"} <= reader.manifest.accounting.dropped.keys()
+    for reason, n in reader.manifest.accounting.dropped.items():
+        assert f"documents dropped: {reason} {n}" in " ".join(said.split())
+    learnt = set(load_vocabulary(tmp_path / "learnt").tokens[104:])
+    ids = {id for number in range(len(reader)) for id in reader.document(number).ids.tolist()}
+    assert learnt == {reader.vocabulary.tokens[id] for id in ids}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--clean", "htm"], 64, "Did you mean 'html'"),
+        (["--min-han", "2"], 64, "min_han"),
+        (["--drop", "nowhere.tsv"], 66, "nowhere.tsv"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["vocab", "phrases"])
+def test_what_asks_for_no_text_is_told_before_any_is_read(settings, tmp_path, verb, words, code, said, capsys):
+    size = ["--size", "300"] if verb == "vocab" else []
+    assert main([verb, *settings.inputs, *size, "--out", str(tmp_path / "made"), "--dry-run", *words]) == code
+    assert said in capsys.readouterr().err
 
 
 TRADITIONAL = "我在臺灣大學唸書，你還記得臺灣大學嗎？"

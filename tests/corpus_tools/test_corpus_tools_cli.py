@@ -12,9 +12,11 @@ import pytest
 from odd_texts import SENTENCES
 
 from corpus_tools.cli import main
-from corpus_tools.commands import list_file
+from corpus_tools.commands.build import list_file
 from corpus_tools.encode.vocabulary import load_vocabulary
+from corpus_tools.shards.read import open_shards
 
+HEAVY = {"datasets", "jieba", "numba", "numpy", "pyarrow", "rich", "tokenizers", "torch", "transformers"}
 VERBS = ["vocab", "build", "merge", "preview", "audit", "stats", "verify", "export", "dedup", "phrases", "segment"]
 
 
@@ -53,7 +55,7 @@ def test_every_verb_has_help_with_an_example(capsys):
 def test_help_imports_nothing_heavy():
     code = (
         "import sys; from corpus_tools.cli import build_parser; build_parser();"
-        "print(sorted({'torch', 'transformers', 'numpy', 'datasets', 'jieba'} & set(sys.modules)))"
+        f"print(sorted({HEAVY} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
@@ -92,7 +94,54 @@ def test_a_dry_run_writes_nothing(text_file, vocab_file, tmp_path, capsys):
 
 def test_a_dry_run_of_a_finished_build_says_so(folder, text_file, vocab_file, capsys):
     assert main([*build_line(text_file, vocab_file, folder), "--dry-run"]) == 73
-    assert "entities is lexicon" in capsys.readouterr().err
+    assert f"--entities 名={folder.parent / '药.txt'} is gone" in capsys.readouterr().err
+
+
+def test_files_whose_names_are_not_utf8_are_read_and_named_in_what_is_written(vocab_file, tmp_path, capsysbinary):
+    odd = os.fsdecode(b"caf\xe9")
+    (tmp_path / f"{odd}.txt").write_text("\n\n".join(SENTENCES), "utf-8")
+    (tmp_path / f"{odd}.lst").write_text("云南白药\n", "utf-8")
+    out = tmp_path / f"{odd}_out"
+    line = build_line(tmp_path / f"{odd}.txt", vocab_file, out, "--entities", str(tmp_path / f"{odd}.lst"))
+    assert main([*line, "--dry-run"]) == 0
+    assert main(line) == 0
+    assert b"out/report.html" in capsysbinary.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir() if "tmp-" in path.name) == []
+    manifest = json.loads((out / "manifest.json").read_text("utf-8"))
+    assert manifest["settings"]["inputs"] == [str(tmp_path / f"{odd}.txt")]
+    assert manifest["kinds"][0]["name"] == "caf\\xe9"
+    assert open_shards(out).id(0) == "caf\\xe9.txt:1"
+    page = str(tmp_path / f"{odd}.html")
+    for words in (["verify"], ["stats"], ["stats", "--html", page], ["preview", "--masking", "wwm"]):
+        assert main([words[0], str(out), *words[1:]]) == 0
+    assert main(["dedup", str(tmp_path / f"{odd}.txt"), "--out", str(tmp_path / f"{odd}.tsv"), "--json"]) == 0
+    assert main(line) == 0  # the saved settings are those that are asked for again
+    assert b"finished already" in capsysbinary.readouterr().out
+
+
+@pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
+def test_workers_that_have_nothing_to_do_are_not_counted(text_file, vocab_file, tmp_path, dry_run, capsys):
+    assert main([*build_line(text_file, vocab_file, tmp_path / "out"), "--workers", "3", *dry_run]) == 0
+    said = capsys.readouterr().out
+    assert "with 1 worker" in said
+    assert "workers, a" not in said
+    assert "3 workers" not in said
+
+
+@pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
+def test_a_vocabulary_that_does_not_fit_the_text_is_warned_of(vocab_file, tmp_path, dry_run, caplog):
+    (tmp_path / "other.txt").write_text("鸟鱼虫兽草木花果\n", "utf-8")
+    assert main([*build_line(tmp_path / "other.txt", vocab_file, tmp_path / "out"), *dry_run]) == 0
+    assert f"100 % of the tokens are [UNK]: the vocabulary {vocab_file} does not fit" in caplog.text
+
+
+def test_a_name_that_stands_twice_in_a_list_of_names_is_named_once(text_file, vocab_file, tmp_path):
+    line = build_line(
+        text_file, vocab_file, tmp_path / "out", "--tags", "", "--kinds", "人,地,人", "--phrase-kinds", "语,语"
+    )
+    assert main(line) == 0
+    kinds = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))["kinds"]
+    assert [kind["name"] for kind in kinds] == ["人", "地", "语"]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +151,10 @@ def test_a_dry_run_of_a_finished_build_says_so(folder, text_file, vocab_file, ca
         (lambda line, _: line.__setitem__(3, "nowhere"), 66, "nowhere"),
         (lambda line, _: line.extend(["--segmenter", "jeiba"]), 64, "Did you mean 'jieba'"),
         (lambda line, _: line.extend(["--entities", "gone.txt"]), 66, "gone.txt"),
+        (lambda line, _: line.extend(["--tags", "xx"]), 64, "no word of the dictionary has the tag 'xx'"),
+        (lambda line, _: line.extend(["--workers", "-1"]), 64, "workers: -1 is below 0"),
+        (lambda line, _: line.extend(["--model-max-length", "1"]), 64, "model_max_length: 1 is below 8"),
+        (lambda line, path: line.__setitem__(1, str(path.parent)), 64, "lies in the input"),
         (lambda line, path: path.write_text("", "utf-8"), 65, "no document is left"),
         (lambda line, path: line.__setitem__(3, str(path)), 65, "the entry is blank"),
         (lambda line, path: line.__setitem__(5, str(path)), 73, "is a file"),

@@ -64,9 +64,9 @@ def test_another_list_is_another_build(settings):
     Path(settings.drop).write_text("news.txt:4\n", "utf-8")
     build(settings)
     Path(settings.drop).write_text("news.txt:7\n", "utf-8")
-    with pytest.raises(OutputError, match="drop is "):
+    with pytest.raises(OutputError, match=f"--drop {settings.drop} has changed since"):
         build(settings)
-    with pytest.raises(OutputError, match="drop is "):
+    with pytest.raises(OutputError, match=f"--drop {settings.drop} is gone"):
         build(replace(settings, drop=None))
 
 

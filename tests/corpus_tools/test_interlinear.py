@@ -1,4 +1,4 @@
-"""Lines hold every token once, break words and spans only where they must, and leave room for every name."""
+"""Lines hold every token once, break words and spans only where they must, and marks move no token."""
 
 from itertools import pairwise
 
@@ -63,14 +63,20 @@ def test_a_word_without_marks_is_broken_only_where_it_is_wider_than_a_line(shown
 
 
 @given(sequences())
-def test_names_of_a_row_never_touch_each_other(shown):
-    [line] = lay_out(shown, 10_000)
-    for row in (shown.phrases, shown.entities):
-        taken = 0
-        for span, first, last in line.parts(row):
-            left, right = line.place(first, last)
-            assert left >= taken
-            taken = right if columns(span.name) + 2 <= right - left else right + columns(span.name)
+def test_no_mark_moves_a_token(shown):
+    bare = Shown("t", "s", shown.tokens, [], [], shown.masks)
+    assert lay_out(shown, 10_000) == lay_out(bare, 10_000)
+
+
+@given(sequences(), st.integers(60, 100))
+def test_a_line_has_room_for_its_last_names(shown, width):
+    for line in lay_out(shown, width):
+        for row in (shown.phrases, shown.entities):
+            for span, first, last in line.parts(row):
+                left, right = line.place(first, last)
+                hangs_over = 0 if columns(span.name) + 2 <= right - left else columns(span.name)
+                broken = (first, last) != (span.start, span.end)
+                assert broken or first == line.start or right + hangs_over <= width
 
 
 def test_a_span_stays_on_a_line_if_a_line_can_hold_it():

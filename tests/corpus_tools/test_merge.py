@@ -8,6 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from odd_texts import ODD, SENTENCES
 from small_builds import bytes_of, small_settings
 
 from corpus_tools import merge as merging
@@ -42,6 +46,20 @@ def test_any_number_of_parts_merges_to_the_bytes_of_one_build(settings, tmp_path
     parts = build_parts(settings, n_parts, tmp_path)
     assert merge(plan_merge(parts[::-1]), tmp_path / "merged") == whole
     assert bytes_of(tmp_path / "merged") == bytes_of(settings.out)
+
+
+@examples(max_examples=examples().max_examples // 20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_text_in_any_parts_merges_to_the_bytes_of_one_build(settings, tmp_path_factory, data):
+    texts = [text for text in ODD if text.strip()] + SENTENCES
+    (tmp_path_factory.getbasetemp() / "any.txt").write_text("\n\n".join(data.draw(st.permutations(texts))), "utf-8")
+    folder = tmp_path_factory.mktemp("any")
+    inputs = (*settings.inputs, str(tmp_path_factory.getbasetemp() / "any.txt"))
+    asked = replace(settings, inputs=inputs, out=str(folder / "whole"), split_bytes=data.draw(st.integers(300, 3000)))
+    whole = build(asked)
+    parts = build_parts(asked, data.draw(st.integers(1, 3)), folder)
+    assert merge(plan_merge(data.draw(st.permutations(parts))), folder / "merged") == whole
+    assert bytes_of(folder / "merged") == bytes_of(asked.out)
 
 
 def test_a_part_is_a_shard_folder_that_says_which_part_it_is(settings, tmp_path):
@@ -120,7 +138,11 @@ def test_what_is_missing_twice_or_foreign_is_named(settings, tmp_path):
     for named, error, said in [
         ([one, three], SettingsError, "missing: 2/3. `build --shard 2/3` makes it"),
         ([one, two, three, two], SettingsError, f"part 2/3 is there twice: {two}, {two}"),
-        ([one, other.out, three], DataError, f"{other.out}: is not of the same build as {one}: vocabulary is"),
+        (
+            [one, other.out, three],
+            DataError,
+            f"{other.out}: is not of the same build as {one}: cased was false, is true",
+        ),
         ([one, halves.out, three], DataError, f"{halves.out}: is part 2/2, {one} is part 1/3"),
         ([one, whole.out], DataError, f"{whole.out}: is no part of a build but a whole one"),
     ]:

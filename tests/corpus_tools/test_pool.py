@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import time
 from dataclasses import replace
+from multiprocessing import forkserver
+from threading import Thread
 
 import pytest
 import worker_jobs
 
+from corpus_tools import pool
 from corpus_tools.errors import DataError, OutOfMemoryError, StoppedError
 from corpus_tools.pool import Workers, stop_on_signals
 
@@ -124,3 +129,48 @@ def test_the_first_signal_is_a_request_and_the_second_acts(number):
             assert seen == ["acted"]
     finally:
         signal.signal(number, before)
+
+
+def fork_server():
+    """Return the process number of the fork server, None where there is none."""
+    return forkserver._forkserver._forkserver_pid
+
+
+def test_another_fork_server_is_started_where_the_first_was_killed(tmp_path):
+    killed = []
+
+    def kill_server():
+        if fork_server() and not killed:
+            killed.append(fork_server())
+            os.kill(killed[0], signal.SIGKILL)
+
+    jobs = [*(f"dies once {n}" for n in range(2)), *(f"ok {n}" for n in range(4))]
+    done = [job for job, _ in workers(tmp_path, tick=kill_server).run(jobs)]
+    assert sorted(done) == sorted(jobs)
+    assert fork_server() not in (None, *killed)
+
+
+def test_a_fork_server_that_dies_while_a_worker_starts_costs_nothing(tmp_path, monkeypatch):
+    connect, killed = forkserver.connect_to_new_process, []
+
+    def kill_and_connect(handles):
+        if not killed:
+            forkserver.ensure_running()
+            killed.append(fork_server())
+            os.kill(killed[0], signal.SIGSTOP)  # so that it takes the request and never answers
+            Thread(target=lambda: (time.sleep(0.2), os.kill(killed[0], signal.SIGKILL))).start()
+        return connect(handles)
+
+    monkeypatch.setattr(forkserver, "connect_to_new_process", kill_and_connect)
+    assert sorted(workers(tmp_path).run(["ok 1", "ok 2"])) == [("ok 1", ("ok 1", 1)), ("ok 2", ("ok 2", 1))]
+
+
+def test_workers_that_cannot_be_started_end_the_run_with_a_users_error(tmp_path, monkeypatch):
+    def refuse(handles):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(forkserver, "connect_to_new_process", refuse)
+    monkeypatch.setattr(pool, "TICK_SECONDS", 0.01)
+    with pytest.raises(OutOfMemoryError, match=r"no worker process can be started \(.*memory.*run the same command"):
+        list(workers(tmp_path).run(["ok 1", "ok 2"]))
+    assert (tmp_path / "halted").exists()

@@ -1,5 +1,6 @@
 """On the page marks stand under their tokens as cells of tables, and no text is obeyed."""
 
+import re
 from xml.etree import ElementTree
 
 from marked_documents import CHARACTERS, HOSTILE, MarkedDocuments, document, random_documents
@@ -31,6 +32,20 @@ def test_marks_stand_under_their_tokens():
         ("phrases", [""] * 3 + ["idiom"] * 4),
         ("entities", [""] * 2 + ["place"] * 2),
     ]
+
+
+def test_a_name_is_whole_to_the_pointer_and_widens_nothing():
+    a = CHARACTERS
+    reader = MarkedDocuments([document("first", [a[:2]], [(0, 2, 0)])])
+    reader.kinds = [{"name": "museum_or_other", "mark": "entity"}]
+    page = preview_html(reader, {})
+    [cell] = [
+        cell for cell in ElementTree.fromstring(page.removeprefix("<!doctype html>")).iter("td") if cell.get("title")
+    ]
+    assert cell.text == cell.get("title") == "museum_or_other"
+    [rule] = re.findall(r"\.line \.span \{[^}]*\}", page)
+    assert "max-width: 0" in rule
+    assert "text-overflow: ellipsis" in rule
 
 
 def test_a_masking_shows_what_the_model_sees():

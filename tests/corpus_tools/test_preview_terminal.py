@@ -50,11 +50,18 @@ def test_marks_stand_under_their_tokens():
     ]
 
 
-def test_names_that_do_not_fit_push_the_next_mark_along():
-    reader = sentence((0, 2, 0), (2, 4, 0))
-    assert rows(printed(reader, {})) == [
-        "words     [CLS] 研究     生命 的 起源 。 [SEP]",
-        "entities        {--}place{--}place",
+def test_names_that_reach_the_next_mark_are_cut_and_move_no_word():
+    assert rows(printed(sentence((0, 2, 0), (2, 4, 0)), {})) == [
+        "words     [CLS] 研究 生命 的 起源 。 [SEP]",
+        "entities        {--} {--}place",
+    ]
+    assert rows(printed(sentence((0, 2, 0), (4, 5, 0), (5, 7, 0)), {})) == [
+        "words     [CLS] 研究 生命 的 起源 。 [SEP]",
+        "entities        {--}place {} {--}place",
+    ]
+    assert rows(printed(sentence((2, 3, 0), (4, 5, 0)), {})) == [
+        "words     [CLS] 研究 生命 的 起源 。 [SEP]",
+        "entities             {}pl.{}place",
     ]
 
 

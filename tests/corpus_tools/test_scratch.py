@@ -58,7 +58,7 @@ def test_the_folder_is_gone_afterwards_whatever_happens(tmp_path):
 
 def test_a_list_that_exists_is_left_alone(tmp_path):
     (tmp_path / "list.tsv").touch()
-    with pytest.raises(OutputError, match="may have been edited"), scratch_beside(tmp_path / "list.tsv"):
+    with pytest.raises(OutputError, match="exists already"), scratch_beside(tmp_path / "list.tsv"):
         pytest.fail("begun")
 
 

@@ -73,6 +73,11 @@ def fails(text: str) -> list[str]:
     raise FileNotFoundError("the users own")
 
 
+def divides_by_zero(text: str) -> list[str]:
+    """Fail as a function with a bug does."""
+    raise ZeroDivisionError
+
+
 def slowly(text: str) -> list[str]:
     """Segment by characters, in no hurry."""
     time.sleep(0.1)

@@ -166,7 +166,7 @@ def test_the_command_lists_and_says_what_to_do_next(settings, tmp_path, capsys):
     written_to(tmp_path / "texts.jsonl", [ALPHABET, ALPHABET])
     line = ["dedup", *settings.inputs, "--out", settings.out, "--workers", "1"]
     assert main([*line, "--dry-run"]) == 0
-    assert "1 files" in capsys.readouterr().out
+    assert "1 file," in capsys.readouterr().out
     assert not Path(settings.out).exists()
     assert main([*line, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {

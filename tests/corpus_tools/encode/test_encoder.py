@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from batches import documents_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from odd_texts import ODD, SENTENCES, small_vocabulary
 from slow_sentences import paragraphs, sentences
@@ -125,7 +125,6 @@ def test_flags_are_those_of_the_slow_twin(text, every, jieba):
     assert only(made).flags.tolist() == slow_flags(text, offsets, word_starts(segmenter, text), [])
 
 
-@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_flags_and_spans_are_those_of_the_slow_twin_wherever_spans_lie(data):
     text = data.draw(st.sampled_from([text for text in TEXTS if len(text) < 90 and offsets_of(text)]))

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus_tools.encode.counts import LONGEST_WORD, Counts
@@ -51,7 +51,6 @@ def batches(draw):
     return flags, np.minimum(begins, ends - 1), ends, bounds
 
 
-@settings(deadline=None)
 @given(batches())
 def test_lengths_are_those_of_the_slow_twin(batch):
     counts = Counts()

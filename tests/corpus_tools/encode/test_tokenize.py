@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from odd_texts import ODD, SENTENCES, small_vocabulary
 from transformers import BertTokenizer
@@ -47,7 +47,6 @@ def test_ids_are_those_of_transformers_with_special_tokens_split(pair):
     check(pair, TEXTS)
 
 
-@settings(max_examples=200, deadline=None)
 @given(texts=st.lists(TEXT, max_size=4))
 def test_ids_are_those_of_transformers_on_any_text(pair, texts):
     check(pair, texts)
@@ -87,7 +86,6 @@ def test_a_vocabulary_without_pieces_knows_whole_words_only():
     assert tokens.ids.tolist() == [5, 1, 6, 1]
 
 
-@settings(max_examples=200, deadline=None)
 @given(text=TEXT)
 def test_offsets_lie_in_the_text_and_never_go_back(text):
     tokens = CorpusTokenizer(small_vocabulary()).tokenize(TextBatch.of([text]))
@@ -97,7 +95,6 @@ def test_offsets_lie_in_the_text_and_never_go_back(text):
     assert not len(tokens.ids) or 0 <= tokens.begins[0] <= tokens.ends[-1] <= len(text)
 
 
-@settings(max_examples=200, deadline=None)
 @given(text=TEXT, size=st.integers(1, 9))
 def test_the_librarys_cut_into_pieces_changes_neither_ids_nor_offsets(text, size):
     made = LibraryTokenizer(small_vocabulary())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from odd_texts import ODD, SENTENCES, small_vocabulary
 
@@ -39,7 +39,6 @@ def test_odd_texts_are_counted_as_the_slow_twin_counts(text):
     assert found_in(text, *SENTENCES) == slowly_found_in(text, *SENTENCES)
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(st.sampled_from("研究的猫犬aé😀한e\u0301 x1，")), min_size=1, max_size=4))
 def test_texts_are_counted_as_the_slow_twin_counts(texts):
     assert found_in(*texts) == slowly_found_in(*texts)

@@ -26,7 +26,7 @@ def _ids(*ranges):
     return which
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def vocabulary():
     """[PAD], 99 unused, [UNK] [CLS] [SEP] [MASK], characters, and from 1400 on `##` with a character."""
     return FakeVocabulary(VOCABULARY_SIZE, 103, _ids((0, 1), (100, 104)), _ids((1, 100)), _ids((1400, 2000)))

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_budgets import spend_budget_one_by_one
 
 from corpus_tools import configs
@@ -9,7 +11,7 @@ from corpus_tools.draw import integers, uniforms
 from corpus_tools.errors import MissingInputError, SettingsError
 from corpus_tools.masking import build_masker, filled_settings, masking_settings
 from corpus_tools.masking.masker import CORRUPT, IGNORED, SELECT
-from corpus_tools.schema import NO_SPANS
+from corpus_tools.schema import NO_SPANS, SPECIAL
 
 
 @pytest.mark.parametrize("name", configs.names("masking"))
@@ -73,6 +75,34 @@ def test_masks_are_those_of_the_slow_twin_whatever_lies_beside(name, per, vocabu
         np.testing.assert_array_equal(alone.chosen, chosen)
         np.testing.assert_array_equal(together.ids[start:end], seen)
         np.testing.assert_array_equal(together.chosen[start:end], chosen)
+
+
+@pytest.fixture(scope="module", params=configs.names("masking"))
+def masker(request, vocabulary):
+    return build_masker(masking_settings(request.param), vocabulary)
+
+
+@given(
+    flags=st.lists(st.integers(0, SPECIAL - 1) | st.integers(0, 255), min_size=1, max_size=80),
+    key=st.tuples(*[st.integers(0, 1 << 32)] * 3),
+)
+def test_a_mask_of_any_flags_is_whole_units_within_the_budget_and_can_be_undone(masker, flags, key):
+    flags = np.array(flags, np.uint8)
+    ids = np.where(flags & SPECIAL, 101, 104 + np.arange(len(flags))).astype(np.uint16)
+
+    drawn = masker.draw(ids, flags, NO_SPANS, key)
+
+    masked = drawn.chosen > 0
+    units = masker.masking.units(flags, NO_SPANS)
+    assert not masked[flags & SPECIAL != 0].any()
+    left_out = units[~masked & (units > 0)]
+    assert not set(units[masked]) & set(left_out)
+    if masker.masking.budget == "google":
+        n_left = masker.masking.expected(flags) - np.count_nonzero(masked)
+        assert n_left >= 0
+        assert all(np.count_nonzero(left_out == unit) > n_left for unit in set(left_out))
+    labels = drawn.labels(ids)
+    assert np.where(labels == IGNORED, drawn.ids, labels).tolist() == ids.tolist()
 
 
 def test_the_configs_are_the_ones_of_the_contract():

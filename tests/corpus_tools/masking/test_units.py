@@ -1,7 +1,11 @@
 """Units tile a sequence, entities before phrases before words, and nothing crosses a special token."""
 
+from itertools import groupby
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from corpus_tools.masking.units import (
     LEVEL_NAMES,
@@ -109,6 +113,15 @@ def test_units_are_those_of_the_walk_on_any_flags(level):
         flags = draw.integers(0, 256, size=int(draw.integers(1, 40))).astype(np.uint8)
         flags[draw.random(len(flags)) < 0.8] &= 255 - SPECIAL
         assert units_at(flags, level).tolist() == units_one_by_one(flags, level)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@given(flags=st.lists(st.integers(0, 255), max_size=60))
+def test_every_token_of_any_flags_is_in_one_unit_that_stands_together(level, flags):
+    units = units_at(np.array(flags, np.uint8), level).tolist()
+    assert [unit > 0 for unit in units] == [not flag & SPECIAL for flag in flags]
+    stretches = [unit for unit, _ in groupby(units) if unit]
+    assert stretches == list(range(1, len(stretches) + 1))
 
 
 def test_levels_name_what_a_token_falls_into():

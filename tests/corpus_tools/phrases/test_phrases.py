@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,8 +21,11 @@ from corpus_tools.cli import main
 from corpus_tools.errors import DataError, OutputError, SettingsError, StoppedError
 from corpus_tools.phrases import PhraseSettings, mine_phrases
 from corpus_tools.segment import build_segmenter, word_starts
+from corpus_tools.segment.loaded_jieba import LoadedJieba
 from corpus_tools.spans import Lexicon
 from corpus_tools.text.batch import TextBatch
+from corpus_tools.text.filters import Filters
+from corpus_tools.text.simplify import Simplifier
 
 TESTS = Path(__file__).parent.parent
 WORDS = [*"的是在人有我他这个们中来上大为和国地到以", "研究", "生命", "起源", "大学", "Linux", "３", "，", "。", "\n"]
@@ -96,6 +100,49 @@ def test_words_are_the_segmenters(settings, tmp_path):
 
     mine_phrases(replace(settings, segmenter="jieba"))
     lists_agree(rows(settings), slow_phrases(texts, segment, 4, 1.0, 0.5, 4))
+
+
+def test_words_without_jiebas_model_are_those_of_its_dictionary(settings, tmp_path):
+    texts = ["叶倩荷在杭研大厦，" * 3, "叶倩荷到杭研大厦。叶倩荷的杭研大厦"]
+    written_to(tmp_path / "texts.jsonl", texts)
+    changed = replace(settings, segmenter="jieba", hmm=False, min_count=2, min_pmi=-9.0, min_entropy=0.0)
+    mine_phrases(changed)
+    without_model = partial(LoadedJieba().tokenizer.lcut, HMM=False)
+    lists_agree(rows(settings), slow_phrases(texts, without_model, 2, -9.0, 0.0, 4))
+
+
+def test_words_of_a_simplified_copy_make_phrases_of_the_traditional_text(settings, tmp_path):
+    texts = ["我在臺灣大學讀書，他也在臺灣大學讀書。", "臺灣大學讀書的人，在臺灣大學讀書"]
+    written_to(tmp_path / "texts.jsonl", texts)
+    simplifier, segmenter = Simplifier(), build_segmenter({"name": "jieba"})
+
+    def segment(text):
+        starts = [*word_starts(segmenter, simplifier.text(text)[0]), len(text)]
+        return [text[a:b] for a, b in pairwise(starts)]
+
+    changed = replace(settings, segmenter="jieba", segment_as="simplified", min_count=2, min_pmi=-9.0, min_entropy=0.0)
+    mine_phrases(changed)
+    lists_agree(rows(settings), slow_phrases(texts, segment, 2, -9.0, 0.0, 4))
+    assert "臺灣大學讀書" in {row[0] for row in rows(settings)}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_phrases_are_those_of_the_text_that_build_sees(settings, tmp_path, workers):
+    texts = list(texts_of(3))
+    written_to(tmp_path / "texts.jsonl", texts)
+    mine_phrases(settings)
+    dirty = [*(f"<p>{text}</p>" for text in texts), "大", *texts[:9]]
+    written_to(tmp_path / "dirty.jsonl", dirty)
+    drop = tmp_path / "drop.tsv"
+    drop.write_text("".join(f"dirty.jsonl:{line}\n" for line in range(len(texts) + 2, len(dirty) + 1)), "utf-8")
+    other = replace(settings, inputs=(str(tmp_path / "dirty.jsonl"),), out=str(tmp_path / "other.txt"), workers=workers)
+
+    found = mine_phrases(
+        replace(other, clean=("html",), filters=Filters(min_chars=2), drop=str(drop), split_bytes=2000)
+    )
+
+    assert Path(other.out).read_bytes() == Path(settings.out).read_bytes()
+    assert (found.documents, found.unusable) == (len(texts), 10)
 
 
 def test_a_phrase_does_not_cross_spaces_even_where_they_are_what_words_stand_between(settings, tmp_path):
@@ -213,7 +260,7 @@ def test_the_command_lists_and_says_what_to_do_next(settings, tmp_path, capsys):
         "1",
     ]
     assert main([*line, "--out", settings.out, "--dry-run"]) == 0
-    assert "1 files" in capsys.readouterr().out
+    assert "1 file," in capsys.readouterr().out
     assert not Path(settings.out).exists()
     assert main([*line, "--out", settings.out, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

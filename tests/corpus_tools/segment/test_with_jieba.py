@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from corpus_tools.errors import DataError, SettingsError
 from corpus_tools.segment import build_segmenter, word_starts
@@ -83,6 +85,11 @@ PIECES = [
 def test_words_of_random_text_start_where_jieba_starts_them(segmenter, reference, number):
     text = "".join(np.random.default_rng(number).choice(PIECES, size=600))
     assert word_starts(segmenter, text) == starts_by_jieba(reference, text)
+
+
+@given(text=st.lists(st.sampled_from([*PIECES, "研究生命"]) | st.text(max_size=3), max_size=30).map("".join))
+def test_words_of_any_text_start_where_jieba_starts_them(compiled, reference, text):
+    assert word_starts(compiled, text) == starts_by_jieba(reference, text)
 
 
 @pytest.mark.parametrize("number", range(30))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from batches import of_documents
 from datasets import load_dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from odd_texts import small_vocabulary
 
 from corpus_tools.encode.counts import Counts
@@ -113,6 +116,26 @@ def test_every_document_is_read_as_it_was_written_in_any_order(folder):
         assert reader.lengths[number] == len(expected.ids)
     assert [read.id for read in reader.iterate(9, 13)] == [document(n).id for n in range(9, 13)]
     assert len(list(reader.iterate())) == 30
+
+
+@st.composite
+def any_document(draw):
+    ids = draw(st.lists(st.integers(0, SIZE - 1), min_size=1, max_size=20))
+    flags = draw(st.lists(st.integers(0, SPECIAL - 1), min_size=len(ids), max_size=len(ids)))
+    edges = st.lists(st.integers(0, len(ids)), min_size=2, max_size=2, unique=True).map(sorted)
+    spans = sorted((*draw(edges), draw(st.integers(0, 255))) for _ in range(draw(st.integers(0, 4))))
+    names = draw(st.tuples(*[st.text(st.characters(codec="utf-8"))] * 2))
+    return EncodedDocument(*names, np.array(ids, np.uint16), np.array(flags, np.uint8), np.array(spans, SPAN_DTYPE))
+
+
+@settings(max_examples=settings().max_examples // 4)
+@given(shards=st.lists(st.lists(any_document(), max_size=4), min_size=1, max_size=3))
+def test_any_documents_are_read_as_they_were_written(tmp_path_factory, shards):
+    folder = tmp_path_factory.mktemp("any")
+    make_folder(folder, shards)
+    reader = open_shards(folder)
+    for ours, theirs in zip(reader.iterate(), chain.from_iterable(shards), strict=True):
+        same(ours, theirs)
 
 
 @pytest.mark.parametrize("number", [-1, 30])

@@ -63,3 +63,11 @@ def test_other_tags_can_be_asked_for():
     assert finder.fingerprint != DictionaryTags().fingerprint
     with pytest.raises(SettingsError, match="expected a list"):
         DictionaryTags(tags="nr")
+
+
+def test_a_tag_that_no_word_has_is_refused_with_the_near_one(tmp_path):
+    with pytest.raises(SettingsError, match=r"no word of the dictionary has the tag 'nzz'\. Did you mean 'nz'\?.* ns,"):
+        DictionaryTags(tags=["nr", "nzz"])
+    path = tmp_path / "user.txt"
+    path.write_text("石墨烯飞船 5 nzz\n", "utf-8")
+    assert found(DictionaryTags([path], ["nr", "nzz"]), ["石墨烯飞船"]) == [("石墨烯飞船", "nzz")]

@@ -84,7 +84,6 @@ def marked_documents(draw):
     return made
 
 
-@settings(max_examples=200, deadline=None)
 @given(documents=marked_documents())
 def test_the_choice_is_that_of_a_walk_over_the_characters(documents):
     taken, n_overlapping = taken_character_by_character(documents)
@@ -110,7 +109,7 @@ def test_names_of_undeclared_kinds_are_cut_and_can_be_stored():
     assert reason == "undeclared_kind:\\ud83d"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=settings().max_examples // 2)
 @given(data=st.data())
 def test_many_undeclared_kinds_are_counted_alike_in_whatever_order_they_are_added_up(data):
     names = [f"undeclared_kind:{n:04}" for n in range(3 * MAX_UNDECLARED)]

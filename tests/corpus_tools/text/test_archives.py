@@ -199,6 +199,14 @@ def test_too_many_members_are_refused_and_more_can_be_allowed(tmp_path, suffix):
         read(tmp_path / f"a{suffix}", max_members=9)
 
 
+@pytest.mark.parametrize("suffix", [".zip", ".tgz"])
+def test_ten_thousand_members_are_enough_for_anyone_who_does_not_ask(tmp_path, suffix):
+    # A million would be refused at the same one, a zip by its end record before any is looked at.
+    raw = archive_of(suffix, {f"{number}/": b"" for number in range(10_001)})
+    with pytest.raises(RefusedError, match=r"over 10,000 members.*--max-members"):
+        read_raw(tmp_path, f"a{suffix}", raw)
+
+
 def test_a_zip_that_hides_how_many_members_it_has_is_refused_all_the_same(tmp_path):
     raw = zip_of({f"{number}.txt": b"" for number in range(12)})
     at = raw.rindex(b"PK\x05\x06")
@@ -218,6 +226,14 @@ def test_a_bomb_within_an_archive_is_refused_when_it_is_read(tmp_path, monkeypat
     monkeypatch.setattr(unpack, "SMALL", 1 << 20)
     with pytest.raises(RefusedError, match=r"a\.tar: .* more than 200 times as much"):
         read_raw(tmp_path, "a.tar", tar_of({"a.txt.gz": gzip.compress(b"a" * (24 << 20))}))
+
+
+def test_archives_within_archives_are_not_opened_however_much_is_in_them(tmp_path, caplog):
+    raw = zip_of({"a.txt": bytes(1 << 20)})
+    for _ in range(5):
+        raw = zip_of({f"{number}.zip": raw for number in range(16)})
+    assert read_raw(tmp_path, "42.zip", raw) == []
+    assert "16 files of unknown kinds are not read (16 .zip)" in caplog.text
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".tgz"])

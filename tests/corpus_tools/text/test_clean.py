@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from odd_texts import ODD, SENTENCES
 
@@ -86,7 +86,6 @@ LINES = ["点击下一页继续阅读", "\n点击下一页继续阅读", "甲\n"
 
 @pytest.mark.parametrize("name", STEPS)
 @given(text=st.lists(st.sampled_from(PARTS + LINES), max_size=30).map("".join))
-@settings(deadline=None)
 def test_a_second_run_changes_nothing(name, text):
     once = step(name, text)
     assert step(name, once) == once
@@ -138,7 +137,6 @@ def test_spans_follow_what_is_cleaned():
 
 
 @given(st.lists(st.sampled_from([*PARTS, *LINES, "<b>", "&amp;", "<p>"]), max_size=20))
-@settings(deadline=None)
 def test_spans_stay_within_the_text_and_in_order(parts):
     text = "".join(parts)
     spans = tuple(GivenSpan(start, end, "x") for start in range(len(text)) for end in (start + 1, len(text)))

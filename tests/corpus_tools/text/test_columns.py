@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus_tools.errors import SettingsError
@@ -60,7 +60,6 @@ def tagged(scheme, sizes):
     return tags
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     sizes=st.lists(st.tuples(st.integers(1, 4), st.none() | KINDS), max_size=8),
     scheme=st.sampled_from(["BIIB", "BIES", "BMES", "BILU"]),
@@ -76,7 +75,6 @@ def test_spans_come_back_from_the_tags_of_every_scheme(sizes, scheme):
     assert not faults
 
 
-@settings(max_examples=300, deadline=None)
 @given(tags=st.lists(st.just("O") | st.tuples(st.sampled_from("BIESMLU"), KINDS).map("-".join), max_size=10))
 def test_any_sequence_of_tags_is_read_as_conlleval_reads_it(tags):
     spans, repaired = spans_token_by_token(tags)

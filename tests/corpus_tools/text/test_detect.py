@@ -18,7 +18,7 @@ def encoding_of(raw):
     return decide("a.txt", [Sample(0, raw)]).encoding
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 @pytest.mark.parametrize("text", EVERY)
 @pytest.mark.parametrize("length", [40, 100, 1000])
 def test_text_is_read_in_the_encoding_it_was_written_in(text, encoding, length):
@@ -57,8 +57,8 @@ def test_a_byte_order_mark_decides(mark):
     assert (found.encoding, found.why) == (MARKS[mark], "it begins with its byte order mark")
 
 
-@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_ascii_in_utf16_is_not_taken_for_ascii(encoding):
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_ascii_in_a_wide_encoding_is_not_taken_for_ascii(encoding):
     assert encoding_of('{"text": "\\u6625\\u5929"}\n'.encode(encoding)) == encoding
 
 
@@ -106,7 +106,7 @@ def test_what_is_neither_utf8_nor_chinese_is_refused_with_the_place_and_the_way_
         encoding_of(raw)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "big5", "utf-16-le"])
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "big5", "utf-16-le", "utf-32-be"])
 @pytest.mark.parametrize("text", [TRADITIONAL, TRADITIONAL.replace("\n", "")])
 @pytest.mark.parametrize("cut", range(4))
 def test_where_samples_begin_and_end_decides_nothing(encoding, text, cut):

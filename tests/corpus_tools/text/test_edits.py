@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus_tools.text.edits import edited, moved, n_characters
@@ -37,7 +37,6 @@ def one_by_one(text, edits):
 
 
 @given(edited_texts())
-@settings(deadline=None)
 def test_text_and_offsets_are_those_of_the_loop(case):
     text, edits = case
     made, places = one_by_one(text, edits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus_tools.double_array import code_points
@@ -96,7 +96,6 @@ def repeated_one_by_one(text):
 
 
 @given(st.lists(st.tuples(st.text("天地", max_size=20), st.integers(1, 6)), max_size=6))
-@settings(deadline=None)
 def test_repetition_is_what_the_sets_count(parts):
     text = "".join(part * times for part, times in parts)
     assert n_repeated(code_points(text).copy()) == repeated_one_by_one(text)

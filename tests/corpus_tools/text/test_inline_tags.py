@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus_tools.errors import SettingsError
@@ -51,7 +51,6 @@ def test_a_pair_around_nothing_is_counted_and_gone():
     assert spans_of("北<ns></ns>京") == ("北京", [], {"empty_span": 1})
 
 
-@settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_spans_that_were_written_as_tags_come_back(data):
     text = data.draw(st.text(st.sampled_from("北京<>/ns b𠮷\n"), min_size=1, max_size=30))

@@ -8,6 +8,8 @@ import lzma
 import os
 
 import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from chinese_texts import SIMPLIFIED, TRADITIONAL
 
@@ -50,6 +52,18 @@ def test_files_of_unknown_kinds_in_a_folder_are_counted_in_a_warning(tmp_path, c
         (tmp_path / name).write_bytes(b"")
     assert [file.name for file in find_inputs([str(tmp_path)])] == [f"{tmp_path.name}/a.txt"]
     assert "3 files of unknown kinds are not read (2 .csv, 1 .gz)" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "build.json"])
+def test_a_shard_folder_in_a_folder_is_left_out_with_a_warning(tmp_path, name, caplog):
+    for path in ("a.txt", f"old/{name}", "old/rejects.jsonl", "old/tokenizer/vocab.txt", "model/vocab.txt"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"{}\n")
+    found = [file.name for file in find_inputs([str(tmp_path)])]
+    assert found == [f"{tmp_path.name}/a.txt", f"{tmp_path.name}/model/vocab.txt"]
+    assert f"{tmp_path / 'old'}: is a shard folder and is not read" in caplog.text
+    with pytest.raises(DataError, match="holds no file of a known kind"):
+        find_inputs([str(tmp_path / "old")])
 
 
 def test_a_missing_input_is_named(tmp_path):
@@ -130,6 +144,11 @@ def test_a_file_name_that_is_not_utf8_still_gives_a_storable_id(tmp_path):
     with open(path, "wb") as file:
         file.write("春天".encode())
     assert documents([str(tmp_path)]) == [(f"{tmp_path.name}/\\xb4\\xba.txt:1", "春天")]
+    assert documents([os.fsdecode(path)]) == [("\\xb4\\xba.txt:1", "春天")]
+    table = path.replace(b".txt", b".parquet")
+    with open(table, "wb") as file:
+        pq.write_table(pa.table({"text": ["春天"]}), file)
+    assert documents([os.fsdecode(table)]) == [("\\xb4\\xba.parquet:1", "春天")]
 
 
 def test_a_saved_data_set_is_read(tmp_path):

@@ -46,7 +46,7 @@ def test_a_document_without_a_line_is_counted_and_what_was_rejected_is_passed_on
     assert found[1] is reject
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=settings().max_examples // 2)
 @given(
     ids=st.lists(st.text(max_size=5).filter(bool) | st.integers(0, 99), unique_by=str, max_size=12),
     asked=st.lists(st.text(max_size=5)),
