@@ -37,7 +37,8 @@ def test_nothing_masked_is_a_loss_of_zero_with_gradients_of_zero() -> None:
     total, right = vocabulary_loss(hidden, weight, bias, labels)
     total.backward()
     assert total.item() == right.item() == 0
-    assert weight.grad is not None and not weight.grad.any()
+    assert weight.grad is not None
+    assert not weight.grad.any()
 
 
 def test_under_autocast_gradients_point_where_those_of_fp32_do() -> None:
