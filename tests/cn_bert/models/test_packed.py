@@ -61,6 +61,22 @@ def test_gradients_of_a_packed_row_equal_the_sum_over_its_sequences() -> None:
             torch.testing.assert_close(together[name], parameter.grad, atol=2e-4, rtol=1e-4)
 
 
+@pytest.mark.gpu
+def test_the_kernel_of_gpus_gives_what_the_groups_give() -> None:
+    _, _, bounds = packed(LENGTHS)
+    layout = Layout.of(bounds.numpy()).to(torch.device("cuda"))
+    torch.manual_seed(8)
+    inputs = [torch.randn(1, 4, sum(LENGTHS), 64, device="cuda", dtype=torch.bfloat16) for _ in range(3)]
+    upper = torch.randn(1, sum(LENGTHS), 4, 64, device="cuda", dtype=torch.bfloat16)
+    results = []
+    for dtype in (torch.bfloat16, torch.float32):  # in fp32 no kernel is there, and groups are taken
+        given = [x.to(dtype).requires_grad_() for x in inputs]
+        attended, _ = packed_attention(torch.nn.Identity(), *given, None, layout=layout)
+        results.append([attended, *torch.autograd.grad(attended, given, upper.to(dtype))])
+    for by_kernel, by_groups in zip(*results, strict=True):
+        assert torch.cosine_similarity(by_kernel.float().flatten(), by_groups.flatten(), dim=0) > 0.999
+
+
 def test_groups_hold_every_token_once() -> None:
     _, _, bounds = packed(LENGTHS)
     groups = Layout.of(bounds.numpy()).groups
