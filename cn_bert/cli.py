@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cn_bert.accelerator import name_accelerator
 from cn_bert.finetune.commands import add_commands
-from corpus_tools.errors import MissingInputError, NotFiniteError, SettingsError, StoppedError, UsageError, UserError
+from corpus_tools.errors import (
+    MissingInputError,
+    NotFiniteError,
+    RefusedError,
+    SettingsError,
+    StillError,
+    StoppedError,
+    UsageError,
+    UserError,
+)
 
 if TYPE_CHECKING:
     from cn_bert.config import Loaded
@@ -31,7 +40,15 @@ EXAMPLES = """examples:
 """
 
 
-SAME_ON_ALL_RANKS: Final = (UsageError, SettingsError, MissingInputError, NotFiniteError, StoppedError)
+SAME_ON_ALL_RANKS: Final = (
+    UsageError,
+    SettingsError,
+    MissingInputError,
+    NotFiniteError,
+    RefusedError,
+    StillError,
+    StoppedError,
+)
 """What every rank meets alike, so that one of them saying it is enough."""
 
 

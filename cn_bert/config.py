@@ -98,6 +98,19 @@ class LogSettings(Settings):
     tensorboard: bool = True
 
 
+class GuardSettings(Settings):
+    """What is watched while a run learns. None of it enters the numbers."""
+
+    max_skips: Annotated[int, Field(ge=1)] = 3
+    """So many steps in a row whose loss or gradient is no number end the run; one alone is skipped."""
+    keep_spikes: bool = False
+    """Whether the checkpoint before a step whose loss leaps up is never removed."""
+    still_every: Annotated[int, Field(ge=1)] = 50
+    """Steps after which the weights have to have moved."""
+    timeout_minutes: Annotated[float, Field(gt=0)] = 30
+    """How long a rank waits for another before it gives up."""
+
+
 class EvaluateSettings(Settings):
     every_steps: Annotated[int, Field(ge=1)] = 1000
     max_rows: Annotated[int, Field(ge=1)] = 256
@@ -137,6 +150,7 @@ class Recipe(Settings):
     checkpoint: CheckpointSettings = CheckpointSettings()
     log: LogSettings = LogSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    guard: GuardSettings = GuardSettings()
 
     _objectives_differ = field_validator("objectives")(differ)
 

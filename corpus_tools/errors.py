@@ -46,6 +46,12 @@ class NotFiniteError(UserError):
     exit_code = 70
 
 
+class StillError(UserError):
+    """Weights that should move do not."""
+
+    exit_code = 70
+
+
 class OutOfMemoryError(UserError):
     """A step does not fit into memory."""
 

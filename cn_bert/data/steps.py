@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, groupby
+from operator import itemgetter
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -102,6 +103,12 @@ class Steps:
             epoch += 1
         rows = self._from(epoch, left)
         return [next(rows) for _ in range(n_rows)]
+
+    def spans_of_step(self, step: int) -> list[tuple[int, int, int]]:
+        """Return the rows of a step as (epoch, first row, end row), an entry for each epoch that it touches."""
+        epochs = groupby(self.rows_of_step(step), key=itemgetter(0))
+        rows = ((epoch, [row for _, row in some]) for epoch, some in epochs)
+        return [(epoch, some[0], some[-1] + 1) for epoch, some in rows]
 
     def _from(self, epoch: int, row: int) -> Iterator[tuple[int, int]]:
         while True:

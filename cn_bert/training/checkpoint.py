@@ -30,6 +30,8 @@ WEIGHTS: Final = "weights.safetensors"
 MOMENTS: Final = "moments.safetensors"
 STATE: Final = "state.json"
 """Counters and what else is no tensor; its `step` is the folder's."""
+KEPT: Final = "kept"
+"""An empty file: a checkpoint that has it is never removed. Anybody may put it there, or take it away."""
 NEEDED: Final = (WEIGHTS, MOMENTS, STATE)
 """What every checkpoint has; a manifest may name more."""
 RETRY_SECONDS: Final = (0.5, 2.0)
@@ -186,17 +188,31 @@ def _step_fault(folder: Path, name: str) -> list[str]:
     return [] if name == f"step-{step}" else [f"{folder / STATE}: holds step {step}"]
 
 
+def keep_for_ever(folder: Path, step: int) -> None:
+    """Mark the checkpoint of a step as one that is never removed.
+
+    Raises:
+        DiskError: the disk is full or refuses.
+    """
+    try:
+        (at(folder, step) / KEPT).touch()
+        sync(at(folder, step))
+    except OSError as error:
+        raise DiskError(f"{at(folder, step)}: cannot be marked as kept: {error}") from error
+
+
 def prune(folder: Path, step: int, keep: int, keep_every: int | None) -> None:
     """Remove what is no longer kept, now that the checkpoint of `step` is sound.
 
-    Newer ones are those that did not verify, or the run would have gone on from them: they are none of the `keep`.
+    Newer ones are those that did not verify, or the run would have gone on from them: they are none of the `keep`. What
+    holds a file `kept` stays.
 
     Args:
         keep: how many of the newest stay.
         keep_every: checkpoints of its multiples stay as well; None: of none.
     """
     for old in [other for other in steps(folder) if other <= step][:-keep]:
-        if keep_every is None or old % keep_every:
+        if (keep_every is None or old % keep_every) and not (at(folder, old) / KEPT).exists():
             _remove(at(folder, old))
 
 

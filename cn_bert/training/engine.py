@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -24,18 +25,29 @@ from corpus_tools.configs import configs_root
 from corpus_tools.errors import MissingInputError, SettingsError, UserError
 
 AUTO: Final = "auto"
-OURS: Final = (
-    "optimizer",
-    "scheduler",
-    "fp16",
-    "bf16",
-    "amp",
-    "torch_autocast",
-    "data_efficiency",
-    "compression_training",
-    "activation_checkpointing",
-)
-"""Sections of a DeepSpeed file that a recipe decides; one of them in the file would be a second, silent truth."""
+OURS: Final[Mapping[str, str]] = {
+    "optimizer": "optimizer",
+    "scheduler": "schedule",
+    "fp16": "precision",
+    "bf16": "precision",
+    "bfloat16": "precision",
+    "amp": "precision",
+    "torch_autocast": "precision",
+    "data_types": "precision",
+    "communication_data_type": "precision",
+    "data_efficiency": "stages",
+    "curriculum_learning": "stages",
+    "elasticity": "stages",
+    "managed_gradient_accumulation": "micro_rows",
+    "gradient_allreduce_op": "objectives",
+    "progressive_layer_drop": "model",
+    "compression_training": "model",
+    "activation_checkpointing": "activation_checkpointing",
+}
+"""Keys of a DeepSpeed file, and the recipe's setting that decides what they would; one of them in the file would be a
+second, silent truth."""
+NOT_SUPPORTED: Final = ("offload_optimizer", "offload_param", "cpu_offload", "cpu_offload_param", "zenflow")
+"""Keys of its zero_optimization that move states to where this project does not look for them."""
 
 
 class FirstRankError(UserError):
@@ -85,14 +97,24 @@ class Ranks:
             raise error or FirstRankError(code)
         return int(number)
 
+    def alike(self, text: str) -> bool:
+        """Say whether every rank has the first one's text, the same answer on all."""
+        own = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])
+        other = int(own != self.said_by_first(own))
+        return not int(self.sum(torch.tensor([other], device=self.device)))
+
     def wait(self) -> None:
         """Return when every rank has come here."""
         if self.world > 1:
             dist.barrier()
 
 
-def start_ranks(timeout_minutes: int = 30) -> Ranks:
-    """Join the processes a launcher started (RANK, WORLD_SIZE, LOCAL_RANK, ...), or be the only one."""
+def start_ranks(timeout_minutes: float = 30) -> Ranks:
+    """Join the processes a launcher started (RANK, WORLD_SIZE, LOCAL_RANK, ...), or be the only one.
+
+    Args:
+        timeout_minutes: how long a rank waits for another before it fails.
+    """
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
     _without_compiler()
     if "RANK" not in os.environ:
@@ -157,26 +179,27 @@ def fill_ds_config(given: Mapping[str, Any], recipe: Recipe, world: int) -> dict
     Raises:
         SettingsError: a value differs from the recipe's, or the file asks for what is not supported here.
     """
-    for section in OURS:
-        if section in given:
+    for key, setting in OURS.items():
+        if key in given:
             raise SettingsError(
-                f"DeepSpeed configuration: '{section}' is decided by the recipe; take it out of the file"
+                f"DeepSpeed configuration: '{key}' is decided by the recipe's {setting}; take it out of the file"
             )
     zero = given.get("zero_optimization") or {}
     if not isinstance(zero, Mapping):
         raise SettingsError(f"DeepSpeed configuration: zero_optimization is {zero!r}, expected an object")
     _check_zero(zero, recipe)
-    wanted = {
-        "train_batch_size": world,
-        "train_micro_batch_size_per_gpu": 1,
-        "gradient_accumulation_steps": 1,
-        "gradient_clipping": recipe.optimizer.gradient_clipping,
+    wanted: dict[str, tuple[float, str]] = {
+        "train_batch_size": (world, "stages.N.batch_rows says how many rows a step has, and each rank counts as one"),
+        "train_micro_batch_size_per_gpu": (1, "micro_rows says how many rows are computed at once"),
+        "gradient_accumulation_steps": (1, "stages.N.batch_rows and micro_rows say how many micro-batches a step has"),
+        "gradient_clipping": (recipe.optimizer.gradient_clipping, "optimizer.gradient_clipping says so"),
     }
     filled = {**given, "zero_optimization": dict(zero)}
-    for key, value in wanted.items():
+    for key, (value, reason) in wanted.items():
         if filled.setdefault(key, AUTO) not in (AUTO, value):
             raise SettingsError(
-                f'DeepSpeed configuration: {key} is {filled[key]}, the recipe makes it {value}; write "auto" there'
+                f"DeepSpeed configuration: {key} is {filled[key]}, the recipe makes it {value}: its {reason}. Write "
+                '"auto" there'
             )
         filled[key] = value
     left = [key for key, value in flatten(filled).items() if value == AUTO]
@@ -201,7 +224,12 @@ def _check_zero(zero: Mapping[str, Any], recipe: Recipe) -> None:
             f"optimizer.name {recipe.optimizer.name} needs each parameter in its own shape, and ZeRO stage {stage} "
             "shows the optimizer one flat tensor. Use stage 0, or --set optimizer.name=adamw"
         )
-    for key in ("offload_optimizer", "offload_param"):
+    if recipe.optimizer.gradient_clipping and not zero.get("compute_grad_norm", True):
+        raise SettingsError(
+            "DeepSpeed configuration: zero_optimization.compute_grad_norm is false, and the recipe's "
+            f"optimizer.gradient_clipping {recipe.optimizer.gradient_clipping:g} needs that norm; take it out"
+        )
+    for key in NOT_SUPPORTED:
         if zero.get(key):
             raise SettingsError(f"DeepSpeed configuration: zero_optimization.{key} is not supported; take it out")
 

@@ -92,7 +92,7 @@ class Keeper:
         found = load(self._folder, self.step)
         _check_data(found.state["data"], stage.mixture.fingerprint, self._folder.parent)
         proof.check_fit(found.states.weights, engine.module.model, place)
-        restore_states(engine, found.states, self.step)
+        restore_states(engine, found.states, found.state.get("updates", self.step))
         found = replace(found, states=States({}, {}))  # what was read makes room for what is gathered
         if "proof" in found.state:
             now = self._proof(engine, stage, gather_states(engine), proof.from_tensors(found.probe))
@@ -128,7 +128,7 @@ class Keeper:
             engine: between two optimizer steps.
             stage: the one that made the step.
             step: optimizer steps done.
-            state: what else is to be known when the run goes on, as JSON.
+            state: what else is to be known when the run goes on, as JSON; `updates`, where steps were skipped.
 
         Raises:
             NotFiniteError: a weight is no number; nothing is written.
@@ -164,6 +164,16 @@ class Keeper:
         self._log.say(
             f"checkpoint of step {snapshot.step:,} written in {clock(took)}; training stood still for {held_up:.1f} s"
         )
+
+    def keep_newest(self) -> None:
+        """Have the newest checkpoint stay for ever, if there is one; it may still be in writing."""
+        if self._ranks.first and self.step is not None:
+            self._writing = self._pool.submit(self._keep, self.step, self._writing)
+
+    def _keep(self, step: int, writing: Future[None] | None) -> None:
+        if writing is not None:
+            writing.result()  # it was submitted before, so it is done
+        checkpoint.keep_for_ever(self._folder, step)
 
     def finish(self) -> None:
         """Wait for the checkpoint that is being written.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
@@ -19,9 +19,10 @@ from torch import Tensor
 
 from cn_bert.data.batches import StepBatch
 from cn_bert.objectives import Objective
+from cn_bert.training import gradients
 from cn_bert.training.engine import Ranks
 from corpus_tools.draw import state_of
-from corpus_tools.errors import NotFiniteError, OutOfMemoryError
+from corpus_tools.errors import OutOfMemoryError
 
 DROPOUT: Final = 0xD0
 """Purpose of the key that seeds dropout, beside seed, step, rank and micro-batch."""
@@ -37,6 +38,8 @@ class Outcome:
     """Of each: mean loss and share of right predictions."""
     tokens: int
     """Real tokens, fillers left out."""
+    skipped: str | None = None
+    """What was no number, "loss" or "gradient", so that no update was made; None: one was."""
 
     def values(self) -> dict[str, float]:
         """Lay the outcome out for a log."""
@@ -49,7 +52,7 @@ class Outcome:
 def train_step(
     engine: Any, batch: StepBatch, objectives: Sequence[Objective], ranks: Ranks, *, seed: int, step: int, lr: float
 ) -> Outcome:
-    """Make one optimizer step.
+    """Make one optimizer step, or skip it where its loss or gradient is no number: weights and moments then stay.
 
     Args:
         engine: the DeepSpeed engine over a PretrainingModule.
@@ -60,7 +63,6 @@ def train_step(
         lr: rate of this update.
 
     Raises:
-        NotFiniteError: the loss is no number; the weights are as they were.
         OutOfMemoryError: a micro-batch does not fit.
     """
     counts = global_counts(batch.counts, objectives, ranks)
@@ -77,14 +79,19 @@ def train_step(
             engine.backward(loss, scale_wrt_gas=False)
         sums += found
     outcome = summarise(sums, counts, batch.n_real_tokens, objectives, ranks)
-    if not math.isfinite(outcome.loss):
-        raise NotFiniteError(
-            f"step {step}: the loss is {outcome.loss}. The weights are those of step {step - 1}. Lower "
-            "optimizer.peak_lr, or look at the data of this step"
-        )
+    skipped = _spoiled(engine, outcome.loss, ranks)
+    if skipped:
+        gradients.drop(engine)
+        return replace(outcome, skipped=skipped)
     with _memory_named(micro.input_ids.numel()):
         engine.step()
     return outcome
+
+
+def _spoiled(engine: Any, loss: float, ranks: Ranks) -> str | None:
+    if not math.isfinite(loss):
+        return "loss"
+    return None if gradients.is_finite(engine, ranks) else "gradient"
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from cn_bert.models.start import load_start
 from cn_bert.training.checkpoint import CHECKPOINTS
 from cn_bert.training.engine import Ranks, fill_ds_config, make_engine, read_ds_config, start_ranks
 from cn_bert.training.export import TOKENIZER, export
+from cn_bert.training.guard import Guard
 from cn_bert.training.keeper import Keeper
 from cn_bert.training.log import RunLog, progress_line
 from cn_bert.training.loop import Outcome, train_step
@@ -33,8 +34,9 @@ from cn_bert.training.precision import DTYPES, resolve_precision
 from cn_bert.training.run_folder import RECIPE, check_folder, fill_recipe, read_recipe, save_recipe
 from cn_bert.training.schedule import learning_rate, stage_of
 from cn_bert.training.score import commonest_token, score
+from cn_bert.training.self_test import check_gradients, first_rows
 from cn_bert.training.stage import Stage, Stages
-from corpus_tools.errors import SettingsError, StoppedError
+from corpus_tools.errors import DataError, SettingsError, StoppedError
 from corpus_tools.storage import locked
 
 PLANS: Final = "plans"
@@ -64,9 +66,10 @@ def pretrain(loaded: Loaded, request: Request) -> None:
         StoppedError: a signal came; a checkpoint was written and the same command goes on from it.
         UserError: anything else a user can mend, see `corpus_tools.errors`.
     """
-    ranks = start_ranks()
+    ranks = start_ranks(loaded.recipe.guard.timeout_minutes)
     recipe = settle(loaded.recipe, request, ranks.device)
     mixture = open_mixture([(source.path, source.weight) for source in recipe.data], recipe.held_out)
+    _check_alike(recipe, mixture, ranks)
     with locked(request.out) if ranks.first else nullcontext():
         begun = check_folder(request.out, recipe)
         run = Run(recipe, mixture, request, ranks)
@@ -80,6 +83,17 @@ def pretrain(loaded: Loaded, request: Request) -> None:
             run.log.say(f"exported step {step:,} to {request.out / EXPORT}")
         run.log.close()
         ranks.wait()
+
+
+def _check_alike(recipe: Recipe, mixture: Mixture, ranks: Ranks) -> None:
+    """Refuse ranks that would train different things; on several machines each reads its own files."""
+    if not ranks.alike(recipe.model_dump_json(exclude={"data"})):
+        raise SettingsError(
+            "the ranks have different recipes. Give all machines the same files and --set, and name the precision if "
+            "they are of different kinds"
+        )
+    if not ranks.alike(mixture.fingerprint):
+        raise DataError("--data: the ranks have different shards. Give all machines the same")
 
 
 def settle(recipe: Recipe, request: Request, device: torch.device) -> Recipe:
@@ -140,6 +154,7 @@ class Run:
             checkpoint_activations(self.module.model)
         probe(self.module.model.base_model, self.mixture.vocabulary.size)
         self.engine = make_engine(self.module, build_optimizer(self.module, recipe.optimizer), ds_config)
+        self.guard = Guard(recipe.guard, self.module, ranks, self.log, self.keeper)
         self.commonest = commonest_token(self.mixture, out / PLANS) if ranks.first else 0
         self.last = min(self.request.max_steps or recipe.total_steps, recipe.total_steps)
         if begun is not None:
@@ -163,6 +178,7 @@ class Run:
         if self.request.from_step is not None:
             self.keeper.put_later_aside()
         self.step, self.tokens = step, state["tokens"]
+        self.guard.restore(state, step)
         self.log.write(resumed_from=step, ranks=self.ranks.world)
         self.log.say(f"going on from step {step:,}")
 
@@ -203,6 +219,8 @@ class Run:
     def train(self) -> None:
         """Make the steps that are left, up to the run's end or --max-steps."""
         self.module.train()
+        if self.step < self.last:
+            self._compare_gradients()
         if self.step == 0:
             self._evaluate(self.stages[0])
         while self.step < self.last:
@@ -212,6 +230,16 @@ class Run:
             self._train_stage(stage, first, n_steps)
         self._save(self.stages[stage_of(self.recipe, self.step)[0]])
         self.keeper.finish()
+
+    def _compare_gradients(self) -> None:
+        """Have a run refused whose gradients DeepSpeed would spoil."""
+        number, within = stage_of(self.recipe, self.step + 1)
+        stage = self.stages[number]
+        difference = check_gradients(self.engine, first_rows(stage, within, self.ranks), stage.objectives, self.ranks)
+        if difference is None:
+            self.log.say("WARNING: DeepSpeed's gradients are not compared: the first rows' gradient is no number")
+        else:
+            self.log.write(gradient_difference=difference)
 
     def _train_stage(self, stage: Stage, first: int, n_steps: int) -> None:
         """Make steps [first, first + n_steps) of a stage."""
@@ -231,7 +259,8 @@ class Run:
             self.step += 1
             self.tokens += outcome.tokens
             self.meter.add(batch, stage.objectives, outcome.tokens)
-            if self._due(self.recipe.log.every_steps):
+            self.guard.watch(self.step, stage, batch.step, outcome, lr)
+            if self._due(self.recipe.log.every_steps) and not outcome.skipped:
                 self._report(outcome, lr)
             if self._due(self.recipe.evaluate.every_steps):
                 self._evaluate(stage)
@@ -273,4 +302,4 @@ class Run:
             )
 
     def _save(self, stage: Stage) -> None:
-        self.keeper.save(self.engine, stage, self.step, {"tokens": self.tokens})
+        self.keeper.save(self.engine, stage, self.step, {"tokens": self.tokens, **self.guard.state(self.step)})

@@ -24,6 +24,7 @@ MAY_CHANGE: Final = (
     "checkpoint.",
     "log.",
     "evaluate.",
+    "guard.",
     "data.",
     "start_from",
 )

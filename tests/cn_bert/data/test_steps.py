@@ -31,6 +31,16 @@ def test_steps_take_the_rows_of_the_epochs_in_order_and_drop_none(tmp_path, batc
     assert len({epoch for epoch, _ in taken}) > 2
 
 
+@pytest.mark.parametrize("batch_rows", [1, 7, 200])
+def test_the_spans_of_a_step_hold_its_rows(tmp_path, batch_rows):
+    steps = make_steps(tmp_path, batch_rows)
+
+    for step in range(300 // batch_rows):
+        spans = steps.spans_of_step(step)
+        assert [(epoch, row) for epoch, first, end in spans for row in range(first, end)] == steps.rows_of_step(step)
+        assert len({epoch for epoch, _, _ in spans}) == len(spans)
+
+
 def test_a_late_step_is_found_without_making_earlier_plans_again(tmp_path, monkeypatch):
     before = make_steps(tmp_path)
     expected = before.rows_of_step(60)

@@ -21,8 +21,16 @@ from cn_bert.cli import main  # noqa: E402
 from cn_bert.data import batches  # noqa: E402
 from cn_bert.training import run  # noqa: E402
 
-HERE = threading.local()
-"""Keys of the sequences that this thread is putting into a micro-batch."""
+
+class Here(threading.local):
+    """What this thread is putting into a micro-batch."""
+
+    def __init__(self) -> None:
+        self.keys: list[tuple[int, int]] = []
+        """Of its sequences; those of rows that are only looked at before the first step go nowhere."""
+
+
+HERE = Here()
 KEYS: dict[int, list[tuple[int, int]]] = {}
 """Those of each micro-batch, by its identity: it is the same object until it is trained on."""
 

@@ -17,11 +17,8 @@ from cn_bert.config import load_recipe
 from cn_bert.data.mixture import open_mixture
 from cn_bert.data.rows import build_sequence
 from cn_bert.launch import free_port
-from cn_bert.models import build_model
-from cn_bert.training.engine import Ranks
-from cn_bert.training.module import PretrainingModule
 from cn_bert.training.run_folder import fill_recipe
-from cn_bert.training.schedule import learning_rate, stage_of
+from cn_bert.training.schedule import stage_of
 from cn_bert.training.stage import Stages
 
 TOTAL = 20
@@ -63,41 +60,6 @@ def test_two_ranks_have_the_losses_of_one(shards: Path, tmp_path: Path, calm: li
 @pytest.mark.parametrize("micro_rows", [1, 2, 100])
 def test_micro_rows_change_memory_and_nothing_else(tmp_path: Path, calm: list[dict], run_here, micro_rows: int) -> None:
     assert_close(run_here(tmp_path / "run", f"micro_rows={micro_rows}"), calm)
-
-
-def test_deepspeed_equals_plain_pytorch(shards: Path, tmp_path: Path, calm: list[dict]) -> None:
-    """The twin: no engine, no ranks, no micro-batches; AdamW and a clip, written out."""
-    recipe = fill_recipe(load_recipe("bert_wwm", SMALL).recipe)
-    mixture = open_mixture([(str(shards), 1.0)], recipe.held_out)
-    stages = Stages(recipe, mixture, tmp_path, torch.device("cpu"))
-    torch.manual_seed(recipe.seed)
-    model = build_model(recipe.model, mixture.vocabulary.size, mixture.vocabulary.pad_id, 0.0)
-    module = PretrainingModule(model, torch.float32)
-    decayed = [p for n, p in model.named_parameters() if not n.endswith("bias") and "LayerNorm" not in n]
-    others = [p for n, p in model.named_parameters() if n.endswith("bias") or "LayerNorm" in n]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}],
-        betas=(0.9, 0.999),
-        eps=1e-6,
-    )
-    alone = Ranks(0, 1, torch.device("cpu"))
-    for step in range(1, TOTAL + 1):
-        number, within = stage_of(recipe, step)
-        (batch,) = stages[number].batches(within, within + 1, alone)
-        total, pairs = torch.zeros(()), torch.zeros(())
-        for micro in batch.micro_batches:
-            hidden = module.encode(micro)
-            mlm, nsp = stages[number].objectives
-            total = total + mlm.loss(model, hidden, micro)[0]
-            pairs = pairs + nsp.loss(model, hidden, micro)[0]
-        loss = total / batch.counts["mlm"] + pairs / batch.counts["pair"]
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, step)
-        optimizer.step()
-        assert loss.item() == pytest.approx(calm[step - 1]["loss"], rel=1e-5), f"step {step}"
 
 
 def test_a_run_in_two_parts_is_bit_equal_to_one(tmp_path: Path, calm: list[dict], shards: Path) -> None:

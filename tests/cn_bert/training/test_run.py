@@ -16,6 +16,7 @@ from transformers import BertConfig, BertForPreTraining, ErnieConfig, ErnieForPr
 from cn_bert.config import ModelSettings, OptimizerSettings, load_recipe
 from cn_bert.models.start import load_start
 from cn_bert.training import run
+from cn_bert.training.engine import Ranks
 from cn_bert.training.export import export
 from cn_bert.training.log import RunLog
 from cn_bert.training.optim import build_optimizer
@@ -158,6 +159,22 @@ def test_a_log_on_a_full_disk_is_the_disks_error(tmp_path: Path) -> None:
     log._speak, log._path, log._board = True, tmp_path / "log.jsonl", None
     with pytest.raises(DiskError, match="No space left"):
         log.write(step=1)
+
+
+class Different(Ranks):
+    """A rank that has something else than the first."""
+
+    def said_by_first(self, number: int) -> int:
+        return number + 1
+
+
+def test_ranks_that_have_different_recipes_are_refused(
+    run_here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "start_ranks", lambda *arguments: Different(0, 1, torch.device("cpu")))
+    with pytest.raises(SettingsError, match="different recipes"):
+        run_here(tmp_path / "run", max_steps=1)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "config.json", "checkpoints/step-1/manifest.json"])
