@@ -1,9 +1,8 @@
 """Attention over packed rows on the CPU: sequences of about one length are one batch of matrix products.
 
 `scaled_dot_product_attention` of PyTorch's CPU has no fast backward in bf16. Plain products, head by head, read and
-write the tokens where they lie, and one head's weights fit into a cache: 3.5 times faster for rows of 128 tokens, 2.3
-times for rows of 512 (bench/results/cpu_step.md). Letters: T tokens of all sequences, H heads, D size of a head, N
-sequences and L positions of a group.
+write the tokens where they lie, and one head's weights fit into a cache. Letters: T tokens of all sequences, H heads, D
+size of a head, N sequences and L positions of a group.
 """
 
 from __future__ import annotations
