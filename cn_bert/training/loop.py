@@ -66,7 +66,7 @@ def train_step(
         OutOfMemoryError: a micro-batch does not fit.
     """
     counts = global_counts(batch.counts, objectives, ranks)
-    scales = {one.name: one.weight * ranks.world / max(counts[one.counts], 1) for one in objectives}
+    scales = scales_of(counts, objectives, ranks)
     for group in engine.optimizer.param_groups:
         group["lr"] = lr
     sums = torch.zeros(len(objectives), 2, dtype=torch.float64, device=ranks.device)
@@ -113,6 +113,15 @@ def global_counts(counts: Mapping[str, int], objectives: Sequence[Objective], ra
     names = sorted({one.counts for one in objectives})
     totals = ranks.sum(torch.tensor([counts[name] for name in names], device=ranks.device))
     return dict(zip(names, totals.tolist(), strict=True))
+
+
+def scales_of(counts: Mapping[str, int], objectives: Sequence[Objective], ranks: Ranks) -> dict[str, float]:
+    """Return what each objective's sum is multiplied by, so that its average over ranks is the step's weighted mean.
+
+    Args:
+        counts: global counts.
+    """
+    return {one.name: one.weight * ranks.world / max(counts[one.counts], 1) for one in objectives}
 
 
 def summarise(

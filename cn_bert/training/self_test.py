@@ -20,7 +20,7 @@ from cn_bert.data.batches import count, micro_batch
 from cn_bert.micro_batch import MicroBatch
 from cn_bert.objectives import Objective
 from cn_bert.training.engine import Ranks
-from cn_bert.training.loop import global_counts
+from cn_bert.training.loop import global_counts, scales_of
 from cn_bert.training.stage import Stage
 from corpus_tools.errors import RefusedError
 
@@ -84,8 +84,7 @@ def check_gradients(
     Raises:
         RefusedError: a parameter's gradient, or the norm that DeepSpeed clips by, differs by more than rounding.
     """
-    counts = global_counts(count(batches), objectives, ranks)
-    scales = {one.name: one.weight * ranks.world / max(counts[one.counts], 1) for one in objectives}
+    scales = scales_of(global_counts(count(batches), objectives, ranks), objectives, ranks)
     step = _Step(batches, objectives, scales, ranks.device)
     named = {name: parameter for name, parameter in engine.module.named_parameters() if parameter.requires_grad}
     with torch.random.fork_rng([ranks.device] if ranks.device.type == "cuda" else []):
