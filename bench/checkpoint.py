@@ -73,18 +73,18 @@ class Training:
         return Snapshot(step, states, {"proof": known_by}, proof.to_tensors(self.rows))
 
 
-def random_rows() -> dict[str, torch.Tensor]:
-    ids = torch.randint(5, VOCABULARY, (ROWS, LENGTH))
-    masked = torch.arange(ROWS)[:, None] * LENGTH + torch.arange(1, 1 + 6 * MASKED, 6)
+def random_rows(n: int = ROWS) -> dict[str, torch.Tensor]:
+    ids = torch.randint(5, VOCABULARY, (n, LENGTH))
+    masked = torch.arange(n)[:, None] * LENGTH + torch.arange(1, 1 + 6 * MASKED, 6)
     return {
         "input_ids": ids.reshape(1, -1),
-        "token_type_ids": torch.zeros(1, ROWS * LENGTH, dtype=torch.long),
-        "position_ids": torch.arange(LENGTH).repeat(ROWS)[None],
+        "token_type_ids": torch.zeros(1, n * LENGTH, dtype=torch.long),
+        "position_ids": torch.arange(LENGTH).repeat(n)[None],
         "masked_positions": masked.flatten(),
         "labels": ids.flatten()[masked.flatten()],
-        "cls_positions": torch.arange(0, ROWS * LENGTH, LENGTH),
-        "is_next": torch.full((ROWS,), -1),
-        proof.BOUNDS: torch.arange(0, ROWS * LENGTH + 1, LENGTH, dtype=torch.int32),
+        "cls_positions": torch.arange(0, n * LENGTH, LENGTH),
+        "is_next": torch.full((n,), -1),
+        proof.BOUNDS: torch.arange(0, n * LENGTH + 1, LENGTH, dtype=torch.int32),
     }
 
 

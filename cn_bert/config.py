@@ -146,6 +146,9 @@ class Recipe(Settings):
     activation_checkpointing: bool = False
     """Keep the input of each encoder layer alone and compute the layer again in the backward pass. Changes memory and
     time, nothing else."""
+    compile: bool = False
+    """Have `torch.compile` make one program of each encoder layer, for micro-batches that are filled up to one shape.
+    Changes time and memory, how results are rounded, and which units dropout hits; nothing else."""
     seed: Annotated[int, Field(ge=0)] = 0
     checkpoint: CheckpointSettings = CheckpointSettings()
     log: LogSettings = LogSettings()

@@ -110,8 +110,8 @@ def _disk(folder: Path) -> Finding:
 
 def _compiler() -> Finding:
     if shutil.which("g++") and shutil.which("ninja"):
-        return Finding("C++ compiler", "g++ and ninja", True, "not needed")
-    return Finding("C++ compiler", "none", True, "not needed: nothing is compiled at install or at run time")
+        return Finding("C++ compiler", "g++ and ninja", True, "not needed, but for --set compile=true")
+    return Finding("C++ compiler", "none", True, "not needed, but for --set compile=true")
 
 
 def screen(findings: list[Finding]) -> str:

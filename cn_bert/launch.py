@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Final
 
+from corpus_tools.errors import LostRankError, StoppedError
+
 GRACE_SECONDS: Final = 60.0
 """How long ranks may take to end once one of them has failed, before they are killed."""
 _PR_SET_PDEATHSIG: Final = 1
@@ -32,7 +34,7 @@ def run_ranks(arguments: Sequence[str], nproc: int, port: int) -> int:
 
     Returns:
         0 if every rank ended with 0; otherwise the code of the first rank that did not, or 128 + the signal that
-        ended it. A 1 gives way to another code: a rank whose neighbour has gone ends with 1, often before it.
+        ended it. A 1 and a 69 give way to another code: a rank whose neighbour has gone ends so, often before it.
     """
     ranks = [_start(arguments, rank, nproc, port) for rank in range(nproc)]
     old = {number: signal.signal(number, _forward(ranks)) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)}
@@ -91,28 +93,33 @@ def _forward(ranks: Sequence[subprocess.Popen[bytes]]) -> signal._HANDLER:
 
 
 def _wait(ranks: Sequence[subprocess.Popen[bytes]]) -> int:
-    """Wait for all ranks; once one has failed the others get a while to follow, then are killed."""
-    failed, deadline, killed = 0, float("inf"), False
+    """Wait for all ranks; once one has failed the others get a while to follow, then are killed and named."""
+    failed, patience, deadline, killed = 0, 0.0, float("inf"), False
     while True:
         codes = [rank.poll() for rank in ranks]
         for code in codes:
             if code and not failed:
-                deadline = time.monotonic() + _patience(code)
-            if code and not killed and failed in (0, 1):
+                patience = _patience(code)
+                deadline = time.monotonic() + patience
+            if code and not killed and failed in (0, 1, LostRankError.exit_code):
                 failed = _exit_code(code)
         if None not in codes:
             return failed
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline and not killed:
             killed = True
-            for rank in ranks:
+            for number, rank in enumerate(ranks):
                 if rank.poll() is None:
                     rank.kill()
+                    print(
+                        f"cn-bert: rank {number} had not ended {patience:g} s after another had failed, and was killed",
+                        file=sys.stderr,
+                    )
         time.sleep(0.05)
 
 
 def _patience(code: int) -> float:
     """Return the seconds the other ranks have: they end by themselves after a stop, and hang after a crash."""
-    return GRACE_SECONDS if code == 75 else 5.0
+    return GRACE_SECONDS if code == StoppedError.exit_code else 5.0
 
 
 def _exit_code(code: int) -> int:

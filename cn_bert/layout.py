@@ -8,13 +8,22 @@ a group.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from corpus_tools.schema import Offsets
+
+SLOT_TOKENS: Final = 128
+"""A fixed layout has room for a sequence in so many tokens at least: few micro-batches of real text have more, and
+an empty sequence costs the kernel little."""
+
+SCORES: Final = 1 << 20
+"""Scores of one head that a group of several sequences has at most: in bf16 they fill a cache of 2 MiB."""
 
 
 @dataclass(frozen=True)
@@ -24,23 +33,42 @@ class Layout:
     bounds: Offsets
     """Where each begins, and T; on the host, so that nobody waits for a GPU to know. [S + 1]"""
     cu_seqlens: Tensor
-    """The same on the device of the row, int32. [S + 1]"""
+    """The same on the device of the row, int32; in a fixed layout T stands several times at the end. [S + 1 or more]"""
+    longest: int
+    """Tokens of the longest sequence; in a fixed layout the most that one may have."""
 
     @classmethod
     def of(cls, bounds: Offsets) -> Layout:
         """Lay a row out whose sequences begin at `bounds`, which ends with T. [S + 1]"""
-        return cls(bounds, torch.from_numpy(bounds).to(torch.int32))
+        return cls(bounds, torch.from_numpy(bounds).to(torch.int32), int(np.diff(bounds).max()))
+
+    @classmethod
+    def fixed(cls, bounds: Offsets, longest: int) -> Layout:
+        """Lay a row out in one of a few forms, since compiled layers are compiled for each form they meet.
+
+        `cu_seqlens` has room for T / 128 sequences, or for twice as many as often as that is too few; a sequence that
+        is not there is an empty one at the row's end.
+
+        Args:
+            bounds: where each sequence begins, and T. [S + 1]
+            longest: the most tokens that any sequence may have.
+        """
+        n_slots = max(1, int(bounds[-1]) // SLOT_TOKENS)
+        while n_slots < bounds.size - 1:
+            n_slots *= 2
+        filled = np.full(n_slots + 1, bounds[-1], np.int32)
+        filled[: bounds.size] = bounds
+        return cls(bounds, torch.from_numpy(filled), longest)
 
     def to(self, device: torch.device) -> Layout:
         """Return the same layout for a row on another device."""
         if self.cu_seqlens.device == device:
             return self
-        return Layout(self.bounds, self.cu_seqlens.to(device, non_blocking=True))
+        return replace(self, cu_seqlens=self.cu_seqlens.to(device, non_blocking=True))
 
-    @cached_property
-    def longest(self) -> int:
-        """Tokens of the longest sequence."""
-        return int((self.bounds[1:] - self.bounds[:-1]).max())
+    def pinned(self) -> Layout:
+        """Return the same layout in memory that a GPU copies from by itself."""
+        return replace(self, cu_seqlens=self.cu_seqlens.pin_memory())
 
     @cached_property
     def groups(self) -> Groups:
@@ -82,8 +110,7 @@ class Groups:
         bucket = bucket_of(int(lengths.max()))
         width = (lengths + bucket - 1).div(bucket, rounding_mode="floor") * bucket
         groups, there, real = [], [], []
-        for size in sorted(set(width.tolist())):
-            members = (width == size).nonzero().squeeze(1)
+        for members in _of_one_width(width):
             steps = torch.arange(int(lengths[members].max()))
             own = steps[None] < lengths[members, None]
             there.append((starts[members, None] + torch.where(own, steps, 0)).flatten())
@@ -113,6 +140,12 @@ class Groups:
             size = group.n * group.length
             yield positions[at : at + size].view(group.n, group.length, *positions.shape[1:])
             at += size
+
+
+def _of_one_width(width: Tensor) -> Iterator[Tensor]:
+    """Yield the numbers of sequences that are computed together: of one width, and as many as a cache has room for."""
+    for size in sorted(set(width.tolist())):
+        yield from (width == size).nonzero().squeeze(1).split(max(1, SCORES // size**2))
 
 
 def bucket_of(longest: int) -> int:

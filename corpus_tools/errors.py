@@ -40,6 +40,12 @@ class MissingInputError(UserError):
     exit_code = 66
 
 
+class LostRankError(UserError):
+    """Another rank of the run is gone, or does not answer."""
+
+    exit_code = 69
+
+
 class NotFiniteError(UserError):
     """A loss or a gradient is no longer a number."""
 

@@ -26,7 +26,7 @@ from cn_bert.data.rows import build_sequence, filler
 from cn_bert.data.sequences.kind import NO_LABEL, SequenceKind
 from cn_bert.data.steps import Steps
 from cn_bert.layout import Layout
-from cn_bert.micro_batch import MicroBatch
+from cn_bert.micro_batch import MicroBatch, Shape
 from corpus_tools.masking.cut import end_to_end
 from corpus_tools.masking.masker import Masker
 from corpus_tools.schema import Ids
@@ -62,6 +62,8 @@ class StepData:
         micro_rows: rows computed at once; changes memory, never what is computed.
         rank: number of this rank.
         world: number of ranks.
+        shape: what every micro-batch is filled up to; None: nothing is filled up.
+        pinned: whether tensors lie where a GPU can copy them from by itself.
     """
 
     def __init__(
@@ -73,6 +75,8 @@ class StepData:
         micro_rows: int,
         rank: int = 0,
         world: int = 1,
+        shape: Shape | None = None,
+        pinned: bool = False,
     ) -> None:
         self._mixture = mixture
         self._steps = steps
@@ -80,13 +84,17 @@ class StepData:
         self._micro_rows = micro_rows
         self._rank = rank
         self._world = world
+        self._shape = shape
+        self._pinned = pinned
 
     def step(self, number: int) -> StepBatch:
         """Make the batch of a step."""
         rows = [(self._steps.plans.plan(epoch), row) for epoch, row in self._steps.rows_of_step(number)]
         mine = _share(rows, self._rank, self._world)
         masker = self._masker_of(number)
-        batches = [micro_batch(self._mixture, masker, some) for some in _cut(mine, self._micro_rows)]
+        batches = [micro_batch(self._mixture, masker, some, self._shape) for some in _cut(mine, self._micro_rows)]
+        if self._pinned:
+            batches = [batch.pinned() for batch in batches]
         return StepBatch(number, batches, count(batches), sum(batch.n_real_tokens for batch in batches))
 
     def iterate(self, first: int, last: int, *, ahead: int = 2) -> Iterator[StepBatch]:
@@ -166,15 +174,15 @@ def _cut(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:
     return (rows[begin : begin + size] for begin in range(0, len(rows), size))
 
 
-def micro_batch(mixture: Mixture, masker: Masker, rows: Sequence[Row]) -> MicroBatch:
-    """Lay the sequences of some rows end to end, and mask each by its own key."""
+def micro_batch(mixture: Mixture, masker: Masker, rows: Sequence[Row], shape: Shape | None = None) -> MicroBatch:
+    """Lay the sequences of some rows end to end, mask each by its own key, and fill them up to a shape."""
     sequences = list(sequences_of(mixture, rows))
     n_filler_tokens = rows.count(None) * filler(mixture).ids.size
     whole, bounds = end_to_end(sequences)
     keys = np.array([sequence.key for sequence in sequences])
     drawn = masker.draw_all(whole.ids, whole.flags, bounds, whole.spans, keys)
     positions = np.flatnonzero(drawn.chosen)
-    return MicroBatch(
+    batch = MicroBatch(
         input_ids=_long(drawn.ids)[None],
         token_type_ids=_long(np.concatenate([sequence.token_types for sequence in sequences]))[None],
         position_ids=_long(np.arange(bounds[-1]) - np.repeat(bounds[:-1], np.diff(bounds)))[None],
@@ -185,6 +193,7 @@ def micro_batch(mixture: Mixture, masker: Masker, rows: Sequence[Row]) -> MicroB
         is_next=_long(np.array([sequence.is_next for sequence in sequences])),
         n_real_tokens=int(bounds[-1]) - n_filler_tokens,
     )
+    return batch if shape is None else batch.filled(shape, mixture.vocabulary.pad_id)
 
 
 def sequences_of(mixture: Mixture, rows: Sequence[Row]) -> Iterator[PlannedSequence]:

@@ -18,8 +18,8 @@ class FastDropout(nn.Dropout):
     """`nn.Dropout` whose draws come from the default generator by 64 bits, four units each."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Drop units with probability p and scale the others up, in training only."""
-        if not self.training or self.p == 0.0 or input.device.type != "cpu":
+        """Drop units with probability p and scale the others up, in training only. A compiler has draws of its own."""
+        if not self.training or self.p == 0.0 or input.device.type != "cpu" or torch.compiler.is_compiling():
             return super().forward(input)
         dropped: Tensor = _Drop.apply(input, round(self.p * _LEVELS))  # type: ignore[no-untyped-call]
         return dropped

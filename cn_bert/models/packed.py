@@ -16,6 +16,7 @@ from torch.nn.attention.varlen import varlen_attn
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from cn_bert.layout import Layout
+from cn_bert.models.compiled import attend
 from cn_bert.models.grouped_attention import grouped_attention
 
 IMPLEMENTATION: Final = "packed"
@@ -34,7 +35,7 @@ def packed_attention(
     **_: Any,
 ) -> tuple[Tensor, None]:
     """Attend inside each sequence of a packed row: on a GPU in bf16 by PyTorch's `varlen_attn` (flash attention),
-    else by groups of equal length.
+    else by groups of equal length. Either is one operator where layers are compiled.
 
     Args:
         query, key, value: projections of one packed row. [1, H, T, D]
@@ -56,6 +57,8 @@ def packed_attention(
     if query.is_cuda and query.dtype == torch.bfloat16:
         bounds, longest = layout.cu_seqlens, layout.longest
         attended = cast(Tensor, varlen_attn(q, k, v, bounds, bounds, longest, longest, scale=scale))
+    elif torch.compiler.is_compiling():
+        attended = attend(q, k, v, layout.cu_seqlens, scale)
     else:
         attended = grouped_attention(q, k, v, layout.groups, scale)
     return attended[None], None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable
 from typing import Any, Final
 
 import torch
@@ -12,6 +13,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 from cn_bert.config import ModelSettings
 from cn_bert.models import FAMILIES, build_model
 from cn_bert.models.packed import IMPLEMENTATION, register
+from corpus_tools.encode.vocabulary import Vocabulary, from_tokenizer
 from corpus_tools.errors import DataError, MissingInputError, RefusedError, SettingsError
 
 HEAD: Final = "cls.predictions."
@@ -20,7 +22,7 @@ HEAD: Final = "cls.predictions."
 def load_start(
     source: str,
     settings: ModelSettings,
-    vocabulary: Mapping[str, int],
+    vocabulary: Vocabulary,
     dropout: float,
     warn: Callable[[str], None],
 ) -> PreTrainedModel:
@@ -29,13 +31,13 @@ def load_start(
     Args:
         source: a transformers folder or a hub name.
         settings: the recipe's model, which the checkpoint has to have.
-        vocabulary: token to id, as the shards were made with.
+        vocabulary: what the shards were made with.
         dropout: hidden dropout of the run.
         warn: told when the checkpoint lacks a head, which then starts from random weights.
 
     Raises:
         MissingInputError: nothing can be loaded from `source`.
-        DataError: its weights are damaged.
+        DataError: its weights are damaged, or its tokenizer is none whose ids this package reproduces.
         SettingsError: the checkpoint has another architecture or other parameters than the recipe.
         RefusedError: its tokenizer is not the shards', so every id would mean another token.
     """
@@ -46,11 +48,7 @@ def load_start(
     except (OSError, ValueError) as error:
         raise MissingInputError(f"start_from: {source} cannot be loaded: {error}") from error
     _check_shape(source, config, settings)
-    if tokenizer.get_vocab() != dict(vocabulary):
-        raise RefusedError(
-            f"start_from: the tokenizer of {source} ({len(tokenizer):,} entries) is not the one the shards were made "
-            f"with ({len(vocabulary):,}). Build the shards again with --vocab {source}"
-        )
+    _check_tokenizer(source, tokenizer, vocabulary)
     try:
         model, report = FAMILIES[settings.family].pretraining.from_pretrained(
             source,
@@ -69,8 +67,27 @@ def load_start(
     if any(not key.startswith((HEAD, "cls.seq_relationship.")) for key in missing):
         warn(f"start_from: {source} lacks {', '.join(missing)}; these start from random weights")
     loaded: PreTrainedModel = model.float()
-    _check_parameters(source, loaded, settings, len(vocabulary))
+    _check_parameters(source, loaded, settings, vocabulary.size)
     return loaded
+
+
+def _check_tokenizer(source: str, tokenizer: Any, vocabulary: Vocabulary) -> None:
+    """Refuse a tokenizer that gives text other ids than the shards': by its entries, or by what it does to text before
+    it looks them up, which for one list of entries is lower-casing or not."""
+    if tokenizer.get_vocab() != vocabulary.id_of:
+        raise RefusedError(
+            f"start_from: the tokenizer of {source} ({len(tokenizer):,} entries) is not the one the shards were made "
+            f"with ({vocabulary.size:,}). Build the shards again with --vocab {source}"
+        )
+    theirs = from_tokenizer(json.loads(tokenizer.backend_tokenizer.to_str()), f"start_from: the tokenizer of {source}")
+    if theirs.lower_case != vocabulary.lower_case:
+        lower, cased = f"the tokenizer of {source}", "the one the shards were made with"
+        if vocabulary.lower_case:
+            lower, cased = cased, lower
+        raise RefusedError(
+            f"start_from: {lower} lower-cases text, {cased} does not. Build the shards again with --vocab {source}, or "
+            "correct do_lower_case in its tokenizer_config.json if the checkpoint was trained otherwise than that says"
+        )
 
 
 def _check_parameters(source: str, loaded: PreTrainedModel, settings: ModelSettings, vocabulary_size: int) -> None:

@@ -6,7 +6,8 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,14 +16,16 @@ from typing import Any, Final
 import deepspeed
 import torch
 import torch.distributed as dist
+from deepspeed.utils import groups
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import _set_pg_timeout
 from torch.optim import Optimizer
 
 from cn_bert.config import Recipe, flatten
 from cn_bert.launch import free_port
 from cn_bert.training.optim import NEEDS_REAL_SHAPES
 from corpus_tools.configs import configs_root
-from corpus_tools.errors import MissingInputError, SettingsError, UserError
+from corpus_tools.errors import LostRankError, MissingInputError, SettingsError, UserError
 
 AUTO: Final = "auto"
 OURS: Final[Mapping[str, str]] = {
@@ -48,6 +51,9 @@ OURS: Final[Mapping[str, str]] = {
 second, silent truth."""
 NOT_SUPPORTED: Final = ("offload_optimizer", "offload_param", "cpu_offload", "cpu_offload_param", "zenflow")
 """Keys of its zero_optimization that move states to where this project does not look for them."""
+
+PLACE: Final = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""By these a launcher tells a process which rank it is, and where the ranks meet."""
 
 
 class FirstRankError(UserError):
@@ -118,9 +124,7 @@ def start_ranks(timeout_minutes: float = 30) -> Ranks:
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
     _without_compiler()
     if "RANK" not in os.environ:
-        os.environ.update(
-            RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(free_port())
-        )
+        os.environ.update(zip(PLACE, ("0", "0", "1", "127.0.0.1", str(free_port())), strict=True))
     local = int(os.environ.get("LOCAL_RANK", "0"))
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda", local) if on_gpu else torch.device("cpu")
@@ -133,6 +137,8 @@ def start_ranks(timeout_minutes: float = 30) -> Ranks:
             verbose=False,
             timeout=timedelta(minutes=timeout_minutes),
         )
+        # The group over which DeepSpeed sums gradients is its own, and torch gives it 10 or 30 minutes otherwise.
+        _set_pg_timeout(timedelta(minutes=timeout_minutes), groups._get_data_parallel_group())
     return Ranks(dist.get_rank(), dist.get_world_size(), device)
 
 
@@ -142,9 +148,43 @@ def _without_compiler() -> None:
 
 
 def end_ranks() -> None:
-    """Leave the other ranks, so that no process group is torn down by the interpreter's end."""
+    """Leave the other ranks, so that no process group is torn down by the interpreter's end.
+
+    DeepSpeed's own call forgets the groups it keeps, and a rank that was alone leaves no place in the environment: the
+    next run of this process starts as this one did.
+    """
     if dist.is_initialized():
-        dist.destroy_process_group()
+        deepspeed.comm.destroy_process_group()
+    if os.environ.get("WORLD_SIZE") == "1":
+        for name in PLACE:
+            os.environ.pop(name, None)
+
+
+@contextmanager
+def lost_ranks_told(timeout_minutes: float) -> Iterator[None]:
+    """Say what it means when an exchange between ranks fails: another rank is gone, or hangs.
+
+    Gloo raises in the rank that waits. NCCL ends the whole process from a thread of its own, with its own message.
+
+    Raises:
+        LostRankError: an exchange failed.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        if "gloo/transport" not in text and not isinstance(error, dist.DistStoreError):
+            raise
+        if "timed out" in text.lower():
+            raise LostRankError(
+                f"another rank gave no answer for {timeout_minutes:g} minutes (guard.timeout_minutes). The one that "
+                "does not end with this message is the one that hangs. The same command goes on from the last "
+                "checkpoint"
+            ) from error
+        raise LostRankError(
+            "the connection to another rank broke; that rank's own message says why. The same command goes on from the "
+            "last checkpoint"
+        ) from error
 
 
 def read_ds_config(path: str | None) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class ModelFlops:
     def training(self, batches: Sequence[MicroBatch], objectives: Sequence[Objective]) -> int:
         """Count the forward and the backward pass of some micro-batches."""
         predictions = count(batches)
-        forward = sum(self._encoder(batch.layout.bounds) for batch in batches)
+        forward = sum(self._encoder(batch.bounds) for batch in batches)
         forward += sum(self.prediction[one.counts] * predictions[one.counts] for one in objectives)
         return PASSES * forward
 

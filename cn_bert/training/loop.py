@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from cn_bert.data.batches import StepBatch
+from cn_bert.micro_batch import MicroBatch
 from cn_bert.objectives import Objective
 from cn_bert.training import gradients
 from cn_bert.training.engine import Ranks
@@ -65,8 +66,7 @@ def train_step(
     Raises:
         OutOfMemoryError: a micro-batch does not fit.
     """
-    counts = global_counts(batch.counts, objectives, ranks)
-    scales = scales_of(counts, objectives, ranks)
+    scales = scales_of(global_counts(batch.counts, objectives, ranks), objectives, ranks)
     for group in engine.optimizer.param_groups:
         group["lr"] = lr
     sums = torch.zeros(len(objectives), 2, dtype=torch.float64, device=ranks.device)
@@ -74,16 +74,16 @@ def train_step(
     for number, micro in enumerate(batch.micro_batches):
         torch.manual_seed(state_of((seed, step, ranks.rank, number, DROPOUT)) >> 1)
         engine.set_gradient_accumulation_boundary(number == last)
-        with _memory_named(micro.input_ids.numel()):
+        with memory_named(*_of_micro_batch(micro)):
             loss, found = engine(micro.to(ranks.device), objectives, scales)
             engine.backward(loss, scale_wrt_gas=False)
         sums += found
-    outcome = summarise(sums, counts, batch.n_real_tokens, objectives, ranks)
+    outcome = summarise(sums, batch.counts, batch.n_real_tokens, objectives, ranks)
     skipped = _spoiled(engine, outcome.loss, ranks)
     if skipped:
         gradients.drop(engine)
         return replace(outcome, skipped=skipped)
-    with _memory_named(micro.input_ids.numel()):
+    with memory_named(*_of_micro_batch(micro)):
         engine.step()
     return outcome
 
@@ -95,33 +95,44 @@ def _spoiled(engine: Any, loss: float, ranks: Ranks) -> str | None:
 
 
 @contextmanager
-def _memory_named(tokens: int) -> Iterator[None]:
-    """Turn an allocation that failed, on a GPU or on the CPU, into advice."""
+def memory_named(what: str, remedy: str) -> Iterator[None]:
+    """Turn an allocation that failed, on a GPU or on the CPU, into advice.
+
+    Raises:
+        OutOfMemoryError: `what` does not fit.
+    """
     try:
         yield
     except RuntimeError as error:  # torch.OutOfMemoryError is one; on the CPU it is a plain one with this text
         if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
             raise
-        raise OutOfMemoryError(
-            f"a micro-batch of {tokens:,} tokens does not fit into memory. Compute fewer rows at once: "
-            "--set micro_rows=1, or more until it fits"
-        ) from error
+        raise OutOfMemoryError(f"{what} does not fit into memory. {remedy}") from error
 
 
-def global_counts(counts: Mapping[str, int], objectives: Sequence[Objective], ranks: Ranks) -> dict[str, int]:
-    """Add up over the ranks how many predictions each kind of objective makes."""
+def _of_micro_batch(micro: MicroBatch) -> tuple[str, str]:
+    return (
+        f"a micro-batch of {micro.input_ids.numel():,} tokens",
+        "Compute fewer rows at once: --set micro_rows=1, or more until it fits",
+    )
+
+
+def global_counts(counts: Mapping[str, int], objectives: Sequence[Objective], ranks: Ranks) -> dict[str, Tensor]:
+    """Add up over the ranks how many predictions each kind of objective makes. The sums stay on the device: nobody
+    waits for a GPU to tell them, so it has the step's first micro-batch before it has done the last step's update."""
     names = sorted({one.counts for one in objectives})
-    totals = ranks.sum(torch.tensor([counts[name] for name in names], device=ranks.device))
-    return dict(zip(names, totals.tolist(), strict=True))
+    own = [counts[name] for name in names]
+    on_host = torch.tensor(own, dtype=torch.float64, pin_memory=ranks.device.type == "cuda")
+    totals = ranks.sum(on_host.to(ranks.device, non_blocking=True))
+    return dict(zip(names, totals.unbind(), strict=True))
 
 
-def scales_of(counts: Mapping[str, int], objectives: Sequence[Objective], ranks: Ranks) -> dict[str, float]:
+def scales_of(counts: Mapping[str, Tensor], objectives: Sequence[Objective], ranks: Ranks) -> dict[str, Tensor]:
     """Return what each objective's sum is multiplied by, so that its average over ranks is the step's weighted mean.
 
     Args:
         counts: global counts.
     """
-    return {one.name: one.weight * ranks.world / max(counts[one.counts], 1) for one in objectives}
+    return {one.name: (one.weight * ranks.world / counts[one.counts].clamp(min=1)).float() for one in objectives}
 
 
 def summarise(
@@ -131,14 +142,15 @@ def summarise(
 
     Args:
         sums: of each objective, the sum of its losses and its right predictions. [O, 2]
-        counts: global counts.
+        counts: this rank's.
         tokens: this rank's real tokens.
     """
-    everything = ranks.sum(torch.cat([sums.flatten(), sums.new_tensor([float(tokens)])])).tolist()
+    numbers = sums.new_tensor([*(float(counts[one.counts]) for one in objectives), float(tokens)])
+    everything = ranks.sum(torch.cat([sums.flatten(), numbers])).tolist()
     found, loss = {}, 0.0
     for number, one in enumerate(objectives):
         total, right = everything[2 * number : 2 * number + 2]
-        n = max(counts[one.counts], 1)
+        n = max(everything[2 * len(objectives) + number], 1.0)
         found[one.name] = (total / n, right / n)
         loss += one.weight * total / n
     return Outcome(loss, found, round(everything[-1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -31,7 +32,7 @@ class PretrainingModule(nn.Module):
         model.base_model.embeddings.register_forward_hook(_in_compute_precision)
 
     def forward(
-        self, batch: MicroBatch, objectives: Sequence[Objective], scales: Mapping[str, float]
+        self, batch: MicroBatch, objectives: Sequence[Objective], scales: Mapping[str, float] | Mapping[str, Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Run the encoder once and every objective on its output.
 
@@ -52,12 +53,14 @@ class PretrainingModule(nn.Module):
 
     def encode(self, batch: MicroBatch) -> Tensor:
         """Return the last hidden states of all tokens. [T, D]"""
-        output = self.model.base_model(
-            input_ids=batch.input_ids,
-            token_type_ids=batch.token_type_ids,
-            position_ids=batch.position_ids,
-            layout=batch.layout,
-        )
+        # Rows that are scored have any shape, and their scores say the same of a run whether it is compiled or not.
+        with nullcontext() if self.training else torch.compiler.set_stance("force_eager"):
+            output = self.model.base_model(
+                input_ids=batch.input_ids,
+                token_type_ids=batch.token_type_ids,
+                position_ids=batch.position_ids,
+                layout=batch.layout,
+            )
         hidden: Tensor = output.last_hidden_state[0]
         return hidden
 

@@ -13,6 +13,7 @@ import torch
 from cn_bert.config import Loaded, Recipe
 from cn_bert.data.mixture import Mixture, open_mixture
 from cn_bert.models import build_model
+from cn_bert.models.compiled import look_for_compiler
 from cn_bert.training.engine import fill_ds_config, read_ds_config
 from cn_bert.training.optim import is_hidden_matrix
 from cn_bert.training.run_folder import check_folder
@@ -135,6 +136,8 @@ def outlook(loaded: Loaded, request: Request) -> str:
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     recipe = settle(loaded.recipe, request, device)
+    if recipe.compile:
+        look_for_compiler(device)
     mixture = open_mixture([(source.path, source.weight) for source in recipe.data], recipe.held_out)
     zero = fill_ds_config(read_ds_config(request.deepspeed_config), recipe, 1)["zero_optimization"]
     check_folder(request.out, recipe)

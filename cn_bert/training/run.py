@@ -17,15 +17,23 @@ import torch
 from cn_bert.config import Loaded, Recipe
 from cn_bert.data.mixture import Mixture, open_mixture
 from cn_bert.models import build_model, checkpoint_activations
+from cn_bert.models.compiled import compile_layers
 from cn_bert.models.probe import probe
 from cn_bert.models.start import load_start
 from cn_bert.training.checkpoint import CHECKPOINTS
-from cn_bert.training.engine import Ranks, fill_ds_config, make_engine, read_ds_config, start_ranks
+from cn_bert.training.engine import (
+    Ranks,
+    fill_ds_config,
+    lost_ranks_told,
+    make_engine,
+    read_ds_config,
+    start_ranks,
+)
 from cn_bert.training.export import TOKENIZER, export
 from cn_bert.training.guard import Guard
 from cn_bert.training.keeper import Keeper
 from cn_bert.training.log import RunLog, progress_line
-from cn_bert.training.loop import Outcome, train_step
+from cn_bert.training.loop import Outcome, memory_named, train_step
 from cn_bert.training.machine import versions
 from cn_bert.training.meter import Meter
 from cn_bert.training.module import PretrainingModule
@@ -64,9 +72,15 @@ def pretrain(loaded: Loaded, request: Request) -> None:
 
     Raises:
         StoppedError: a signal came; a checkpoint was written and the same command goes on from it.
+        LostRankError: another rank is gone, or hangs.
         UserError: anything else a user can mend, see `corpus_tools.errors`.
     """
-    ranks = start_ranks(loaded.recipe.guard.timeout_minutes)
+    minutes = loaded.recipe.guard.timeout_minutes
+    with lost_ranks_told(minutes):
+        _pretrain(loaded, request, start_ranks(minutes))
+
+
+def _pretrain(loaded: Loaded, request: Request, ranks: Ranks) -> None:
     recipe = settle(loaded.recipe, request, ranks.device)
     mixture = open_mixture([(source.path, source.weight) for source in recipe.data], recipe.held_out)
     _check_alike(recipe, mixture, ranks)
@@ -153,6 +167,8 @@ class Run:
         if recipe.activation_checkpointing:
             checkpoint_activations(self.module.model)
         probe(self.module.model.base_model, self.mixture.vocabulary.size)
+        if recipe.compile:
+            compile_layers(self.module.model, ranks.device)
         self.engine = make_engine(self.module, build_optimizer(self.module, recipe.optimizer), ds_config)
         self.guard = Guard(recipe.guard, self.module, ranks, self.log, self.keeper)
         self.commonest = commonest_token(self.mixture, out / PLANS) if ranks.first else 0
@@ -169,7 +185,7 @@ class Run:
         recipe, vocabulary = self.recipe, self.mixture.vocabulary
         torch.manual_seed(recipe.seed)
         if recipe.start_from and begun is None:
-            return load_start(recipe.start_from, recipe.model, vocabulary.id_of, recipe.dropout, self.log.say)
+            return load_start(recipe.start_from, recipe.model, vocabulary, recipe.dropout, self.log.say)
         return build_model(recipe.model, vocabulary.size, vocabulary.pad_id, recipe.dropout)
 
     def _resume(self, step: int) -> None:
@@ -235,7 +251,12 @@ class Run:
         """Have a run refused whose gradients DeepSpeed would spoil."""
         number, within = stage_of(self.recipe, self.step + 1)
         stage = self.stages[number]
-        difference = check_gradients(self.engine, first_rows(stage, within, self.ranks), stage.objectives, self.ranks)
+        with memory_named(
+            "the test of the gradients before the first step, which holds two more of them,",
+            "Use zero_optimization.stage 2 on more ranks, or a smaller model",
+        ):
+            rows = first_rows(stage, within, self.ranks)
+            difference = check_gradients(self.engine, rows, stage.objectives, self.ranks)
         if difference is None:
             self.log.say("WARNING: DeepSpeed's gradients are not compared: the first rows' gradient is no number")
         else:
@@ -278,6 +299,8 @@ class Run:
     def _wishes(self) -> tuple[bool, bool]:
         """Say whether a rank was told to stop and whether it is time for a checkpoint, the same after the same step on
         every rank."""
+        if self.ranks.world == 1:  # nobody to agree with, and so no GPU to wait for
+            return self._stop, self.keeper.late()
         wishes = torch.tensor([int(self._stop), int(self.keeper.late())], device=self.ranks.device)
         stop, late = self.ranks.sum(wishes).tolist()
         return bool(stop), bool(late)

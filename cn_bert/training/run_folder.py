@@ -21,6 +21,7 @@ RECIPE: Final = "recipe.yaml"
 MAY_CHANGE: Final = (
     "micro_rows",
     "activation_checkpointing",
+    "compile",
     "checkpoint.",
     "log.",
     "evaluate.",
@@ -29,8 +30,8 @@ MAY_CHANGE: Final = (
     "start_from",
 )
 """Settings a resumed run may change: none of them enters the numbers, but that dropout draws anew for other
-`micro_rows` (or ranks). The data's bytes are compared by fingerprint, so a folder may move; weights are read from a
-checkpoint, so `start_from` is past."""
+`micro_rows`, ranks or `compile`. The data's bytes are compared by fingerprint, so a folder may move; weights are read
+from a checkpoint, so `start_from` is past."""
 
 
 def fill_recipe(recipe: Recipe) -> Recipe:

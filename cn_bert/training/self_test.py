@@ -43,9 +43,9 @@ WHOLE: Final = "all parameters"
 
 def first_rows(stage: Stage, step: int, ranks: Ranks) -> list[MicroBatch]:
     """Make this rank's micro-batches of one row from a step of the stage, its rows used again where they are few."""
-    rows, masker = stage.steps.rows_of_step(step), stage.masker_of(step)
+    rows, masker, shape = stage.steps.rows_of_step(step), stage.masker_of(step), stage.shape(ranks)
     mine = [rows[(ranks.rank + number * ranks.world) % len(rows)] for number in range(MICRO_BATCHES)]
-    return [micro_batch(stage.mixture, masker, [(stage.steps.plans.plan(epoch), row)]) for epoch, row in mine]
+    return [micro_batch(stage.mixture, masker, [(stage.steps.plans.plan(epoch), row)], shape) for epoch, row in mine]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class _Step:
 
     batches: Sequence[MicroBatch]
     objectives: Sequence[Objective]
-    scales: Mapping[str, float]
+    scales: Mapping[str, Tensor]
     device: torch.device
 
     def loss(self, module: Any, number: int) -> Tensor:

@@ -15,7 +15,7 @@ from cn_bert.data.mixture import Mixture
 from cn_bert.data.sequences import build_sequences
 from cn_bert.data.sequences.kind import SequenceKind
 from cn_bert.data.steps import Plans, Steps
-from cn_bert.micro_batch import MicroBatch
+from cn_bert.micro_batch import MicroBatch, Shape
 from cn_bert.objectives import Objective, build_objectives
 from cn_bert.stage_settings import StageSettings
 from cn_bert.training.engine import Ranks
@@ -41,16 +41,32 @@ class Stage:
     objectives: list[Objective]
     micro_rows: int
     plans_folder: Path
+    compiled: bool = False
+    """Whether the layers that train are, and want micro-batches of one form."""
+
+    def shape(self, ranks: Ranks) -> Shape | None:
+        """Return what a rank's micro-batches are filled up to; None where layers take them as they come.
+
+        A full step's rows are dealt out evenly among as many micro-batches as `micro_rows` asks for, so that the last
+        one is not filled up more than the others.
+        """
+        if not self.compiled:
+            return None
+        rows = -(-self.settings.batch_rows // ranks.world)
+        return Shape(-(-rows // -(-rows // self.micro_rows)), self.settings.row_tokens)
 
     def batches(self, first: int, last: int, ranks: Ranks) -> Iterator[StepBatch]:
         """Yield this rank's batches of the stage's steps [first, last), prepared ahead."""
+        shape = self.shape(ranks)
         data = StepData(
             self.mixture,
             self.steps,
             self.masker_of,
-            micro_rows=self.micro_rows,
+            micro_rows=shape.rows if shape else self.micro_rows,
             rank=ranks.rank,
             world=ranks.world,
+            shape=shape,
+            pinned=ranks.device.type == "cuda",
         )
         return data.iterate(first, last)
 
@@ -129,6 +145,7 @@ class Stages:
             self.objectives[number],
             micro_rows(recipe, settings, self._device),
             self._folder,
+            recipe.compile,
         )
 
 

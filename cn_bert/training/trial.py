@@ -17,7 +17,7 @@ from typing import Final
 import torch
 
 from cn_bert.data.batches import StepBatch, count, micro_batch
-from cn_bert.micro_batch import MicroBatch
+from cn_bert.micro_batch import MicroBatch, Shape
 from cn_bert.training import memory
 from cn_bert.training.flops import ModelFlops
 from cn_bert.training.loop import train_step
@@ -100,8 +100,10 @@ def try_stage(run: Run, number: int) -> Trial:
 def _batches(run: Run, stage: Stage, micro_rows: int, n: int) -> list[MicroBatch]:
     """Make micro-batches of the first epoch's first rows, this rank's, begun anew where the epoch is shorter."""
     plan, masker = stage.steps.plans.plan(0), stage.masker_of(0)
+    shape = Shape(micro_rows, stage.settings.row_tokens) if stage.compiled else None
     rows = [(plan, (run.ranks.rank + run.ranks.world * row) % plan.n_rows) for row in range(n * micro_rows)]
-    return [micro_batch(run.mixture, masker, rows[at : at + micro_rows]) for at in range(0, len(rows), micro_rows)]
+    cut = (rows[at : at + micro_rows] for at in range(0, len(rows), micro_rows))
+    return [micro_batch(run.mixture, masker, some, shape) for some in cut]
 
 
 def _fitting(run: Run, stage: Stage, wanted: int) -> int:

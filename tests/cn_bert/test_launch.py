@@ -67,20 +67,25 @@ sys.exit(1)
     assert ranks_run(program) == 71
 
 
-def test_a_rank_that_only_lost_its_neighbour_does_not_hide_the_cause(ranks_run) -> None:
+@pytest.mark.parametrize("code", [1, 69])
+def test_a_rank_that_only_lost_its_neighbour_does_not_hide_the_cause(ranks_run, code: int) -> None:
     """Its connection breaks when the other leaves the group, and it may be dead before the other has said why."""
-    program = """
+    program = f"""
 if rank == 1:
-    sys.exit(1)
+    sys.exit({code})
 time.sleep(0.5)
 sys.exit(74)
 """
     assert ranks_run(program) == 74
 
 
-def test_a_rank_that_we_kill_is_not_the_cause(ranks_run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("code", [1, 69])
+def test_a_rank_that_we_kill_is_named_and_is_not_the_cause(
+    ranks_run, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], code: int
+) -> None:
     monkeypatch.setattr(launch, "_patience", lambda code: 0.2)
-    assert ranks_run("sys.exit(1) if rank == 1 else time.sleep(600)") == 1
+    assert ranks_run(f"sys.exit({code}) if rank == 1 else time.sleep(600)") == code
+    assert capfd.readouterr().err == "cn-bert: rank 0 had not ended 0.2 s after another had failed, and was killed\n"
 
 
 def test_a_rank_that_fails_ends_the_others(ranks_run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

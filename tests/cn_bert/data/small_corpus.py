@@ -17,6 +17,7 @@ SIZE = 60_000
 class SmallVocabulary:
     fingerprint: str = "a" * 64
     size: int = SIZE
+    pad_id: int = 0
     cls_id: int = CLS
     sep_id: int = SEP
 

@@ -12,6 +12,7 @@ from cn_bert.data.rows import build_sequence
 from cn_bert.data.sequences.pairs import NspPairs
 from cn_bert.data.sequences.sentences import DocSentences
 from cn_bert.data.steps import Plans, Steps
+from cn_bert.micro_batch import Shape
 
 FILLER = (CLS, SEP)
 
@@ -20,10 +21,12 @@ def make_plans(folder, kind=None):
     return Plans(make_mixture(), kind or NspPairs(), seed=3, row_tokens=64, folder=folder)
 
 
-def make_data(folder, *, rank=0, world=1, micro_rows=2, batch_rows=5, masker=None, kind=None):
+def make_data(folder, *, rank=0, world=1, micro_rows=2, batch_rows=5, masker=None, kind=None, shape=None):
     steps = Steps(make_plans(folder, kind), batch_rows=batch_rows)
     drawn_by = masker or CoinMasker()
-    return StepData(make_mixture(), steps, lambda step: drawn_by, micro_rows=micro_rows, rank=rank, world=world)
+    return StepData(
+        make_mixture(), steps, lambda step: drawn_by, micro_rows=micro_rows, rank=rank, world=world, shape=shape
+    )
 
 
 def sequences(batch):
@@ -123,6 +126,26 @@ def test_fillers_predict_nothing_and_count_nothing(tmp_path):
     assert step.counts == {"mlm": 0, "pair": 0}
     assert step.n_real_tokens == 0
     assert (batch.masked_positions.dtype, batch.labels.dtype) == (torch.long, torch.long)
+
+
+def test_micro_batches_filled_up_have_one_shape_and_hold_and_count_the_same(tmp_path):
+    plain, filled = make_data(tmp_path, micro_rows=3), make_data(tmp_path, micro_rows=3, shape=Shape(3, 64))
+
+    for number in range(4):
+        wanted, found = plain.step(number), filled.step(number)
+        assert (found.counts, found.n_real_tokens) == (wanted.counts, wanted.n_real_tokens)
+        for free, fixed in zip(wanted.micro_batches, found.micro_batches, strict=True):
+            n_tokens = free.input_ids.shape[1]
+            assert fixed.input_ids.shape == fixed.token_type_ids.shape == fixed.position_ids.shape == (1, 3 * 64)
+            assert (fixed.input_ids[0, n_tokens:] == make_mixture().vocabulary.pad_id).all()
+            assert fixed.bounds.tolist() == free.layout.bounds.tolist()
+            assert fixed.layout.longest == 64 >= np.diff(fixed.layout.cu_seqlens).max()
+            assert fixed.layout.cu_seqlens[-1] == 3 * 64
+            assert np.unique(fixed.layout.cu_seqlens).tolist() == fixed.layout.bounds.tolist()
+            for name in ("input_ids", "token_type_ids", "position_ids"):
+                assert torch.equal(getattr(fixed, name)[:, :n_tokens], getattr(free, name))
+            for name in ("masked_positions", "labels", "cls_positions", "is_next"):
+                assert torch.equal(getattr(fixed, name), getattr(free, name))
 
 
 def test_sequences_without_a_label_count_no_pair(tmp_path):

@@ -77,10 +77,12 @@ def test_the_kernel_of_gpus_gives_what_the_groups_give() -> None:
         assert torch.cosine_similarity(by_kernel.float().flatten(), by_groups.flatten(), dim=0) > 0.999
 
 
-def test_groups_hold_every_token_once() -> None:
-    _, _, bounds = packed(LENGTHS)
+@pytest.mark.parametrize(("lengths", "n_groups"), [(LENGTHS, 2), ([512] * 9, 3), ([1500, 1500], 2)])
+def test_groups_hold_every_token_once_and_no_more_scores_than_a_cache(lengths: list[int], n_groups: int) -> None:
+    _, _, bounds = packed(lengths)
     groups = Layout.of(bounds.numpy()).groups
-    tokens = torch.arange(sum(LENGTHS))
+    assert len(groups.groups) == n_groups
+    tokens = torch.arange(sum(lengths))
     torch.testing.assert_close(groups.bring_back(groups.lay_out(tokens)), tokens)
     assert groups.lay_out(tokens).numel() == sum(group.n * group.length for group in groups.groups)
 

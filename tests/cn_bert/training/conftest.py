@@ -14,6 +14,7 @@ from small_runs import SMALL, losses
 
 from cn_bert.config import Loaded, load_recipe
 from cn_bert.training import peak
+from cn_bert.training.engine import end_ranks
 from cn_bert.training.run import Request, pretrain
 from corpus_tools.build import build
 from corpus_tools.build_settings import BuildSettings
@@ -39,6 +40,13 @@ def quick_peak() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(peak, "SECONDS", 0.0)
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ranks_end() -> Iterator[None]:
+    """Leave neither a process group nor a rank's place in the environment to the tests of another file."""
+    yield
+    end_ranks()
 
 
 @pytest.fixture(scope="session")

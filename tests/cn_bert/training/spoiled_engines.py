@@ -2,7 +2,8 @@
 
     RANK=0 WORLD_SIZE=2 ... python spoiled_engines.py
 
-prints a line of JSON for each case: what the test said of it, "" where it passed.
+prints a line of JSON for each case: what the test said of it, "" where it passed; and last whether each ZeRO stage
+found the gradient to be a number, where it is one and where the last rank's alone is infinite.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from cn_bert.micro_batch import MicroBatch
 from cn_bert.models import build_model
 from cn_bert.objectives import build_objectives
 from cn_bert.training.engine import Ranks, end_ranks, fill_ds_config, make_engine, start_ranks
+from cn_bert.training.gradients import is_finite
 from cn_bert.training.module import PretrainingModule
 from cn_bert.training.optim import build_optimizer
 from cn_bert.training.precision import DTYPES
@@ -28,6 +30,7 @@ from corpus_tools.errors import RefusedError
 
 RECIPE: Final = load_recipe("bert_wwm", ["optimizer.name=adamw"]).recipe
 VOCABULARY: Final = 40
+BIAS: Final = "model.cls.predictions.bias"
 SPOILS_OF_ONE_RANK: Final = ("scaled", "micro_batch_left_out")
 SPOILS: Final = (*SPOILS_OF_ONE_RANK, "rank_left_out", "ranks_not_averaged")
 CASES: Final = [
@@ -101,9 +104,21 @@ def told(stage: int, precision: str, how: str, ranks: Ranks) -> str:
     return ""
 
 
+def finite(stage: int, share: float, ranks: Ranks) -> bool:
+    """Say whether a gradient passes for a number whose last rank's share is multiplied."""
+    engine = make(stage, "fp32", ranks)
+    if ranks.rank == ranks.world - 1:
+        engine.module.get_parameter(BIAS).register_hook(lambda gradient: gradient * share)
+    objectives = build_objectives(RECIPE.objectives)
+    loss, _ = engine(rows(ranks.rank)[0], objectives, {one.name: 1.0 for one in objectives})
+    engine.backward(loss, scale_wrt_gas=False)
+    return is_finite(engine, ranks)
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     here = start_ranks()
     for case in CASES:
         print(json.dumps({"case": case, "said": told(*case, here)}), flush=True)
+    print(json.dumps([[finite(stage, share, here) for share in (1.0, torch.inf)] for stage in (0, 1, 2)]), flush=True)
     end_ranks()

@@ -7,12 +7,14 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
 import torch
+from injections import INJECTED
 from small_runs import SMALL, losses
 
 from cn_bert.cli import main
@@ -31,8 +33,7 @@ Pretrain = Callable[..., tuple[int, str]]
 def pretrain(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Pretrain]:
     """Run `cn-bert pretrain` in this process; gives the exit code and what stood on stderr."""
     torch.set_num_threads(1)
-    # DeepSpeed keeps the groups of a world that has ended, so that one process cannot begin a second one.
-    with mock.patch.dict(os.environ), mock.patch("cn_bert.training.engine.end_ranks"):
+    with mock.patch.dict(os.environ):
 
         def run(
             *words: str, recipe: str = "bert_wwm", data: Path | None = shards, sets: tuple[str, ...] = ()
@@ -142,6 +143,7 @@ def first_shard(folder: Path) -> Path:
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.999])
 def test_a_truncated_shard_is_65(pretrain: Pretrain, own_shards: Path, share: float) -> None:
+    INJECTED["shards damaged, missing or others"] += 1
     shard = first_shard(own_shards)
     shard.write_bytes(shard.read_bytes()[: int(share * shard.stat().st_size)])
     code, told = pretrain(data=own_shards)
@@ -151,6 +153,7 @@ def test_a_truncated_shard_is_65(pretrain: Pretrain, own_shards: Path, share: fl
 
 
 def test_a_missing_shard_is_65(pretrain: Pretrain, own_shards: Path) -> None:
+    INJECTED["shards damaged, missing or others"] += 1
     first_shard(own_shards).unlink()
     code, told = pretrain(data=own_shards)
     assert code == 65
@@ -158,6 +161,7 @@ def test_a_missing_shard_is_65(pretrain: Pretrain, own_shards: Path) -> None:
 
 
 def test_a_swapped_tokenizer_is_65(pretrain: Pretrain, own_shards: Path, other_shards: Path) -> None:
+    INJECTED["shards damaged, missing or others"] += 1
     shutil.rmtree(own_shards / "tokenizer")
     shutil.copytree(other_shards / "tokenizer", own_shards / "tokenizer")
     code, told = pretrain(data=own_shards)
@@ -166,6 +170,7 @@ def test_a_swapped_tokenizer_is_65(pretrain: Pretrain, own_shards: Path, other_s
 
 
 def test_shards_of_two_tokenizers_do_not_mix(pretrain: Pretrain, other_shards: Path, tmp_path: Path) -> None:
+    INJECTED["shards damaged, missing or others"] += 1
     code, told = pretrain("--data", str(other_shards))
     assert code == 65
     assert "vocabular" in told
@@ -236,6 +241,7 @@ def test_what_enters_no_number_may_change(pretrain: Pretrain, begun: Path, shard
 
 
 def test_other_data_on_resume_is_65(pretrain: Pretrain, begun: Path, other_shards: Path) -> None:
+    INJECTED["shards damaged, missing or others"] += 1
     step = checkpoint.steps(begun / "checkpoints")
     code, told = pretrain(data=other_shards)
     assert code == 65
@@ -245,6 +251,7 @@ def test_other_data_on_resume_is_65(pretrain: Pretrain, begun: Path, other_shard
 
 
 def test_a_second_process_is_kept_out(pretrain: Pretrain, begun: Path) -> None:
+    INJECTED["run folder locked"] += 1
     with locked(begun):
         before = content(begun)
         code, told = pretrain()
@@ -255,6 +262,7 @@ def test_a_second_process_is_kept_out(pretrain: Pretrain, begun: Path) -> None:
 
 
 def test_the_lock_of_a_process_that_is_gone_is_taken_over(pretrain: Pretrain, begun: Path) -> None:
+    INJECTED["run folder locked"] += 1
     (begun / ".lock").write_text("process 4194301 on elsewhere")
     code, told = pretrain()
     assert code == 0, told
@@ -324,6 +332,32 @@ def test_a_loss_that_is_no_number_is_70_and_the_last_checkpoint_stays(pretrain: 
         code, told = pretrain(sets=("evaluate.every_steps=100",))
     assert code == 70
     assert "step 6: 3 steps in a row" in told
+    assert content(begun / "checkpoints") == before
+
+
+@pytest.mark.parametrize("on_gpu", [False, True])
+@pytest.mark.parametrize(("tested", "told"), [(True, "the test of the gradients"), (False, "--set micro_rows=1")])
+def test_memory_that_runs_out_is_71_with_a_remedy_and_the_last_checkpoint_stays(
+    pretrain: Pretrain, begun: Path, on_gpu: bool, tested: bool, told: str
+) -> None:
+    """In the test before the first step, or in a step itself."""
+    INJECTED["memory runs out"] += 1
+    before, real = content(begun / "checkpoints"), Mlm.loss
+
+    def greedy(one: Mlm, *given: Any) -> Any:
+        if torch.is_grad_enabled() and on_gpu:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        if torch.is_grad_enabled():
+            torch.empty(1 << 60, dtype=torch.uint8)
+        return real(one, *given)
+
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch("cn_bert.objectives.mlm.Mlm.loss", greedy))
+        if not tested:
+            stack.enter_context(mock.patch("cn_bert.training.run.check_gradients", return_value=0.0))
+        code, said = pretrain()
+    assert code == 71
+    assert told in said
     assert content(begun / "checkpoints") == before
 
 

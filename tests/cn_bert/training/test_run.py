@@ -81,7 +81,7 @@ def test_a_start_with_other_parameters_is_refused_before_it_is_trained(tmp_path:
     vocabulary = Vocabulary([*SPECIALS, "a", "b", "c"])
     vocabulary.save(tmp_path)
     with pytest.raises(SettingsError) as caught:
-        load_start(str(tmp_path), ModelSettings(family=config.model_type, **shape), vocabulary.id_of, 0.1, print)
+        load_start(str(tmp_path), ModelSettings(family=config.model_type, **shape), vocabulary, 0.1, print)
     assert named in str(caught.value)
 
 

@@ -32,6 +32,7 @@ FREE = {
     "data.0.weight",
     "micro_rows",
     "activation_checkpointing",
+    "compile",
     "start_from",
 }
 """All that may change. The data's bytes and weights are compared by their fingerprint instead."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from injections import INJECTED
 from small_runs import environment, losses
 from spoiled_engines import CASES, SPOILS_OF_ONE_RANK, told
 
@@ -51,11 +52,13 @@ def test_on_two_ranks_a_spoiled_engine_is_refused_by_both_and_a_sound_one_by_non
         for place in places
     ]
     first, second = (
-        [json.loads(line) for line in rank.communicate(timeout=300)[0].splitlines() if line.startswith("{")]
+        [json.loads(line) for line in rank.communicate(timeout=300)[0].splitlines() if line.startswith(("{", "[["))]
         for rank in going
     )
     assert [rank.returncode for rank in going] == [0, 0]
     assert first == second
+    INJECTED["step poisoned: gradient infinite on one rank of two"] += 3
+    assert first.pop() == 3 * [[True, False]]  # the first rank too sees what is no number on the second alone
     assert [tuple(found["case"]) for found in first] == CASES
     for found in first:
         assert is_right(found["case"], found["said"]), found

@@ -77,8 +77,8 @@ def load(
 ) -> tuple[BertForPreTraining, list[str]]:
     told: list[str] = []
     recipe = load_recipe("bert_wwm", [*SMALL, *changes]).recipe
-    ids = (vocabulary or load_vocabulary(source)).id_of
-    return load_start(str(source), recipe.model, ids, 0.25, told.append), told
+    made_with = vocabulary or load_vocabulary(source)
+    return load_start(str(source), recipe.model, made_with, 0.25, told.append), told
 
 
 def test_a_whole_start_needs_no_word(old: Path, model: Path, tmp_path: Path) -> None:
@@ -111,6 +111,27 @@ def test_another_tokenizer_is_refused(model: Path) -> None:
         load(model, vocabulary=swapped)
     assert caught.value.exit_code == 77
     assert f"--vocab {model}" in str(caught.value)
+
+
+@pytest.mark.parametrize("lower_case", [True, False])
+def test_a_tokenizer_that_treats_case_otherwise_is_refused(model: Path, lower_case: bool) -> None:
+    """The same entries, and other ids for every text with a capital letter."""
+    entries = load_vocabulary(model).tokens
+    Vocabulary(entries, lower_case).save(model)
+    assert load(model, vocabulary=Vocabulary(entries, lower_case))
+    with pytest.raises(RefusedError, match="lower-cases text") as caught:
+        load(model, vocabulary=Vocabulary(entries, not lower_case))
+    said = str(caught.value)
+    assert (said.index(str(model)) < said.index("lower-cases")) == lower_case
+    assert caught.value.exit_code == 77
+
+
+def test_a_tokenizer_that_splits_text_otherwise_is_refused(model: Path) -> None:
+    settings = json.loads((model / "tokenizer_config.json").read_text())
+    (model / "tokenizer_config.json").write_text(json.dumps({**settings, "strip_accents": False}))
+    vocabulary = Vocabulary(load_vocabulary(model / "vocab.txt").tokens)
+    with pytest.raises(DataError, match="strip_accents is False and do_lower_case is True"):
+        load(model, vocabulary=vocabulary)
 
 
 @pytest.mark.parametrize(
