@@ -195,3 +195,13 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def test_ranks_keep_freed_memory_unless_told_otherwise(
+    ranks_run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_")
+    monkeypatch.delenv(names[0], raising=False)
+    monkeypatch.setenv(names[1], "1")
+    ranks_run(f"(tmp / 'malloc').write_text(' '.join(os.environ[name] for name in {names}))", nproc=1)
+    assert (tmp_path / "malloc").read_text() == f"{2**31 - 1} 1"
