@@ -26,8 +26,9 @@ KEEP_FREED_MEMORY: Final = {
     "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
     "MALLOC_TOP_PAD_": str(256 << 20),
 }
-"""What has glibc keep what a step frees for the next one, unless the user's environment says otherwise. A CPU run of 4x256
-is 6 % faster so and holds 7 % more memory (bench/results/cpu_step.md)."""
+"""What has glibc keep what a step frees for the next one, unless the user's environment says otherwise.
+
+On the CPU a run of 4x256 is 6 % faster so and holds 7 % more memory (bench/results/cpu_step.md)."""
 _PR_SET_PDEATHSIG: Final = 1
 
 
