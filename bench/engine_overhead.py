@@ -27,7 +27,7 @@ from cn_bert.data.batches import StepBatch
 from cn_bert.data.mixture import Mixture, open_mixture
 from cn_bert.models import build_model
 from cn_bert.training.engine import Ranks, fill_ds_config, make_engine, start_ranks
-from cn_bert.training.loop import scales_of, train_step
+from cn_bert.training.loop import global_counts, scales_of, train_step
 from cn_bert.training.module import PretrainingModule
 from cn_bert.training.optim import build_optimizer
 from cn_bert.training.precision import DTYPES, resolve_precision
@@ -110,7 +110,9 @@ def plain(recipe: Recipe, mixture: Mixture, objectives: list, ranks: Ranks) -> S
             group["lr"] = RATE
         total = 0.0
         for micro in batch.micro_batches:
-            loss, _ = module(micro, objectives, scales_of(batch.counts, objectives, ranks))
+            loss, _ = module(
+                micro, objectives, scales_of(global_counts(batch.counts, objectives, ranks), objectives, ranks)
+            )
             loss.backward()
             total += loss.item()
         clip_grad_norm_(module.parameters(), recipe.optimizer.gradient_clipping)
