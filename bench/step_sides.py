@@ -6,7 +6,6 @@ import argparse
 import json
 import statistics
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,8 @@ from transformers import BertConfig, BertForMaskedLM, Trainer, TrainerCallback, 
 from cn_bert.accelerator import name_accelerator
 from cn_bert.data.batches import StepBatch
 from cn_bert.training import memory
+from cn_bert.training.machine import now
 from corpus_tools.shards.read import open_shards
-
-
-def now(device: torch.device) -> float:
-    """Return the time at which the device has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
 
 
 def dropout_of(line: str) -> float:

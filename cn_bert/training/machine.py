@@ -1,8 +1,9 @@
-"""What a rank computes on, and with which versions."""
+"""What a rank computes on, with which versions, and when it has done what it was given."""
 
 from __future__ import annotations
 
 import platform
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,6 +20,13 @@ def name_device(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{_processor()}, {torch.get_num_threads()} thread(s) a rank"
+
+
+def now(device: torch.device) -> float:
+    """Return the seconds of a clock once the device has done what it was given: a GPU is waited for."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def _processor() -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import torch
 
+from cn_bert.training.machine import now
 from cn_bert.training.precision import DTYPES
 
 PEAKS: Final[Mapping[str, Mapping[str, float]]] = {
@@ -100,15 +100,7 @@ def _fastest(size: int, device: torch.device, dtype: torch.dtype) -> float:
     out = torch.mm(one, one)  # whoever is first loads the library
     seconds: list[float] = []
     while sum(seconds) < SECONDS or not seconds:
-        _settle(device)
-        since = time.perf_counter()
+        since = now(device)
         torch.mm(one, one, out=out)
-        _settle(device)
-        seconds.append(time.perf_counter() - since)
+        seconds.append(now(device) - since)
     return min(seconds)
-
-
-def _settle(device: torch.device) -> None:
-    """Wait until a GPU has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

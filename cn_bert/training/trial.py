@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Final
 
-import torch
-
 from cn_bert.data.batches import StepBatch, count, micro_batch
 from cn_bert.micro_batch import MicroBatch, Shape
 from cn_bert.training import memory
 from cn_bert.training.flops import ModelFlops
 from cn_bert.training.loop import train_step
+from cn_bert.training.machine import now
 from cn_bert.training.run import Run
 from cn_bert.training.schedule import learning_rate
 from cn_bert.training.stage import Stage
@@ -161,6 +160,4 @@ def _step(run: Run, stage: Stage, batches: Sequence[MicroBatch]) -> float:
     lr, seed = learning_rate(run.recipe, 1), run.recipe.seed
     since = time.perf_counter()
     train_step(run.engine, part, stage.objectives, run.ranks, seed=seed, step=1, lr=lr)
-    if run.ranks.device.type == "cuda":
-        torch.cuda.synchronize(run.ranks.device)
-    return time.perf_counter() - since
+    return now(run.ranks.device) - since
